@@ -1,0 +1,1 @@
+"""The mathematics: pure torch modules. No files, no clocks, no Polars, no Dagster."""

@@ -1,0 +1,1 @@
+"""Systems to beat, one file each."""

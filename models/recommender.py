@@ -1,0 +1,27 @@
+"""The protocol that every system meets, so that one loop trains and one evaluator ranks all."""
+
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from models.batch import Query
+
+Losses = dict[str, Tensor]
+"""The weighted terms of a training loss, each a scalar under its own name; their sum is minimised."""
+
+
+@runtime_checkable
+class Recommender(Protocol):
+    """A `torch.nn.Module` built from one frozen config."""
+
+    def loss(self, batch: Any) -> Losses:
+        """The named loss terms of one training batch (the batch type is the system's own)."""
+        ...
+
+    def score(self, query: Query) -> Tensor:
+        """Scores of all items, shape [B, num_items + 1]; higher is better.
+
+        Every id of the query's target domain has a finite score; what a system says of
+        padding and of other domains' items is ignored by the evaluator.
+        """
+        ...

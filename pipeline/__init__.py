@@ -1,0 +1,1 @@
+"""Every behaviour of coldbridge as plain functions; nothing here knows Dagster."""

@@ -1,0 +1,1 @@
+"""Weights become ranks, a leaderboard, a report and recommendations."""

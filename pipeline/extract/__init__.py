@@ -1,0 +1,1 @@
+"""Texts become vectors and generated titles, each paid for once."""

@@ -1,0 +1,1 @@
+"""Raw dumps in any dialect become typed tables of reviews and items."""

@@ -1,0 +1,1 @@
+"""Reviews become interactions, sequences, splits and evaluation candidates."""

@@ -1,0 +1,1 @@
+"""Generated titles are grounded in real items by nearest-neighbour search."""

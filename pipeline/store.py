@@ -1,0 +1,225 @@
+"""The store: the only place that turns keys into paths, and the only one that writes.
+
+A key is a path without its ending ("sequences/demo"). A write goes to a temporary file
+beside its destination, is synced and then renamed, so a reader or a killed run never sees
+half a file; what stood there before stays whole until the rename. Corruption is found by
+checksums on reading and named.
+"""
+
+import os
+import re
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.digest import TableDigest, digest_arrays
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+_TEMPORARY = re.compile(r"\..+\.(?P<pid>\d+)-[0-9a-f]{8}\.tmp")
+_DIGEST = "coldbridge.digest"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """What a write left behind."""
+
+    key: str
+    path: Path
+    digest: str  # of the logical content, 16 hex characters
+    num_bytes: int
+    num_rows: int | None = None  # tables only
+    shapes: dict[str, tuple[int, ...]] | None = None  # tensors only
+
+
+@dataclass(frozen=True)
+class Store:
+    root: Path
+
+    # -- tables ----------------------------------------------------------------------------
+
+    def write_table(
+        self, key: str, schema: pa.Schema, rows: pa.Table | Iterable[pa.RecordBatch]
+    ) -> Artifact:
+        """Write a whole table, or a stream of batches that need not fit in memory.
+
+        Raises ValueError where columns differ from the schema or a required value is null.
+        """
+        batches = rows.to_batches() if isinstance(rows, pa.Table) else rows
+        path, digest, num_rows = self._path(key, ".parquet"), TableDigest(schema), 0
+        with _replacing(path) as temporary:
+            with pq.ParquetWriter(
+                temporary, schema, compression="zstd", write_page_checksum=True
+            ) as writer:
+                for batch in batches:
+                    batch = _conform(batch, schema, key)
+                    digest.update(batch)
+                    num_rows += batch.num_rows
+                    if batch.num_rows:
+                        writer.write_batch(batch)
+                writer.add_key_value_metadata({_DIGEST: digest.hexdigest()})
+        return Artifact(
+            key=key,
+            path=path,
+            digest=digest.hexdigest(),
+            num_bytes=path.stat().st_size,
+            num_rows=num_rows,
+        )
+
+    def read_table(self, key: str, columns: list[str] | None = None) -> pa.Table:
+        """The table, page checksums verified. ValueError names a missing or corrupt file."""
+        path = self._existing(key, ".parquet")
+        try:
+            return pq.read_table(path, columns=columns, page_checksum_verification=True)
+        except (OSError, pa.ArrowException) as error:
+            raise _corrupt(path, error) from error
+
+    def read_batches(self, key: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The table in batches, for what may not fit in memory."""
+        path = self._existing(key, ".parquet")
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                yield from file.iter_batches(columns=columns)
+        except (OSError, pa.ArrowException) as error:
+            raise _corrupt(path, error) from error
+
+    # -- tensors ---------------------------------------------------------------------------
+
+    def write_tensors(
+        self, key: str, tensors: "dict[str, Tensor]", metadata: dict[str, str] | None = None
+    ) -> Artifact:
+        """Write named tensors with string metadata. ValueError where a value is not finite."""
+        from safetensors.numpy import save_file
+
+        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+        for name, array in arrays.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise ValueError(f"{key}: tensor {name!r} holds values that are not finite")
+        arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        digest = digest_arrays(arrays)
+        path = self._path(key, ".safetensors")
+        with _replacing(path) as temporary:
+            save_file(arrays, temporary, metadata={**(metadata or {}), _DIGEST: digest})
+        return Artifact(
+            key=key,
+            path=path,
+            digest=digest,
+            num_bytes=path.stat().st_size,
+            shapes={name: array.shape for name, array in arrays.items()},
+        )
+
+    def read_tensors(self, key: str) -> "dict[str, Tensor]":
+        """The tensors, digest verified. ValueError names a missing or corrupt file."""
+        import torch
+
+        arrays, metadata = _load_arrays(self._existing(key, ".safetensors"))
+        if digest_arrays(arrays) != metadata.get(_DIGEST):
+            raise _corrupt(self._path(key, ".safetensors"), "content differs from its digest")
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    def tensor_metadata(self, key: str) -> dict[str, str]:
+        """The string metadata that `write_tensors` was given."""
+        _, metadata = _load_arrays(self._existing(key, ".safetensors"))
+        return {name: value for name, value in metadata.items() if name != _DIGEST}
+
+    # -- everything else -------------------------------------------------------------------
+
+    def write_text(self, key: str, suffix: str, text: str) -> Path:
+        """Write a report, a checkpoint's JSON or the like; returns its path."""
+        path = self._path(key, suffix)
+        with _replacing(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        return path
+
+    def read_text(self, key: str, suffix: str) -> str:
+        return self._existing(key, suffix).read_text(encoding="utf-8")
+
+    def exists(self, key: str, suffix: str) -> bool:
+        return self._path(key, suffix).exists()
+
+    def delete(self, key: str, suffix: str) -> None:
+        self._path(key, suffix).unlink(missing_ok=True)
+
+    def path(self, key: str, suffix: str) -> Path:
+        """Where an artifact lies, for people and the UI; not for writing."""
+        return self._path(key, suffix)
+
+    def _path(self, key: str, suffix: str) -> Path:
+        if not _KEY.fullmatch(key) or ".." in key:
+            raise ValueError(
+                f"{key!r} is no store key: use letters, digits, '.', '_', '-' and '/' between names"
+            )
+        return self.root / f"{key}{suffix}"
+
+    def _existing(self, key: str, suffix: str) -> Path:
+        path = self._path(key, suffix)
+        if not path.exists():
+            asset, _, partition = key.rpartition("/")
+            raise ValueError(
+                f"{path} is missing: materialize asset {asset!r} for partition {partition!r} first"
+            )
+        return path
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A temporary path that becomes `path`, whole and synced, when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path.parent)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove temporary files of processes that were killed while writing here."""
+    for path in folder.glob(".*.tmp"):
+        match = _TEMPORARY.fullmatch(path.name)
+        if match and not Path(f"/proc/{match['pid']}").exists():
+            path.unlink(missing_ok=True)
+
+
+def _conform(batch: pa.RecordBatch, schema: pa.Schema, key: str) -> pa.RecordBatch:
+    if set(batch.schema.names) != set(schema.names):
+        raise ValueError(f"{key}: columns {batch.schema.names}, the schema wants {schema.names}")
+    columns = []
+    for field in schema:
+        column = batch.column(field.name)
+        if not field.nullable and column.null_count:
+            raise ValueError(f"{key}: {column.null_count} nulls in required column {field.name!r}")
+        columns.append(column if column.type == field.type else column.cast(field.type))
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _corrupt(path, error) from error
+
+
+def _corrupt(path: Path, why: Any) -> ValueError:
+    return ValueError(f"{path} is corrupt ({why}): delete it and materialize its asset again")

@@ -1,0 +1,1 @@
+"""Prepared tensors become weights. Needs torch, numpy, pyarrow and safetensors alone."""
