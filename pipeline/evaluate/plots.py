@@ -1,0 +1,92 @@
+"""The report's figures as PNG bytes, each well under 100 KB."""
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Curves = dict[str, list[float]]
+"""A validation score for each epoch, by the name of the run."""
+
+_BAR, _ACCENT = "#4c78a8", "#e45756"
+
+
+def hit_rate_bars(leaderboard: pa.Table) -> bytes:
+    """HR@10 in the pool "target": one panel for each domain, best on top, with intervals.
+
+    The baseline to beat is red. A diamond marks the published value.
+    """
+    wanted = pc.and_(
+        pc.equal(leaderboard["pool"], "target"), pc.equal(leaderboard["metric"], "HR@10")
+    )
+    rows = leaderboard.filter(wanted).sort_by([("mean", "ascending")]).to_pylist()
+    domains = sorted({row["target_domain"] for row in rows})
+    panels = [[row for row in rows if row["target_domain"] == domain] for domain in domains]
+    height = 0.8 + sum(0.7 + 0.32 * len(panel) for panel in panels)
+    figure = _figure(height)
+    axes = figure.subplots(
+        len(panels), 1, squeeze=False, height_ratios=[1.5 + len(panel) for panel in panels]
+    )
+    for axis, domain, panel in zip(axes[:, 0], domains, panels, strict=True):
+        _bars(axis, panel)
+        axis.set_title(_literal(domain), loc="left", fontsize=10)
+    axes[-1, 0].set_xlabel("HR@10, with 95 % interval over users")
+    return _png(figure)
+
+
+def training_curves(curves: Curves) -> bytes:
+    """Validation score by epoch, one line for each run."""
+    figure = _figure(3.6)
+    axis = figure.subplots()
+    for name, scores in sorted(curves.items()):
+        axis.plot(range(1, len(scores) + 1), scores, marker=".", label=_literal(name))
+    axis.set_xlabel("epoch")
+    axis.set_ylabel("validation score")
+    axis.grid(alpha=0.3)
+    if curves:
+        axis.legend(fontsize=7, ncols=2, frameon=False)
+    return _png(figure)
+
+
+def _bars(axis: Any, panel: list[dict[str, Any]]) -> None:
+    means = [row["mean"] for row in panel]
+    rivals = {row["versus"] for row in panel}
+    # In tiny samples a percentile interval can miss the mean; a bar cannot have negative length.
+    below = [max(row["mean"] - row["low"], 0.0) for row in panel]
+    above = [max(row["high"] - row["mean"], 0.0) for row in panel]
+    colors = [_ACCENT if row["system"] in rivals else _BAR for row in panel]
+    heights = range(len(panel))
+    axis.barh(heights, means, xerr=(below, above), color=colors, ecolor="#333", capsize=2)
+    quoted = [(row["published"], y) for y, row in enumerate(panel) if row["published"] is not None]
+    if quoted:
+        xs, ys = zip(*quoted, strict=True)
+        axis.scatter(xs, ys, marker="D", s=22, color="black", zorder=3, label="published")
+        axis.legend(fontsize=7, frameon=False, loc="lower right")
+    axis.set_yticks(heights, [_literal(row["system"]) for row in panel], fontsize=8)
+    axis.set_xlim(left=0)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _figure(height: float) -> "Figure":
+    # Agg canvas and no pyplot: no display is needed and nothing global is touched.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _literal(text: str) -> str:
+    """Names are data: a dollar sign would start a formula."""
+    return text.replace("$", r"\$")
+
+
+def _png(figure: "Figure") -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    return buffer.getvalue()

@@ -1,0 +1,116 @@
+"""Pseudo-interactions: generated titles grounded in the nearest real items (LGCD, section 3.3).
+
+LGCD encodes the generated titles with its pre-trained text encoder and takes the nK items
+nearest to that one vector (eq. 5-6). Two departures, both switches of `GroundingConfig`:
+the search runs in the space of the frozen text encoder, because stage 1 never trains the
+encoder's output against item texts, and because then one artifact serves every system; and
+by default every title searches for itself, because the mean of unlike titles lies near
+generic items.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.catalog import Scenario
+from pipeline.columns import PSEUDO_INTERACTIONS
+from pipeline.extract.cache import RowCache
+from pipeline.extract.engine import TextEncoder
+from pipeline.extract.features import embed_texts
+from pipeline.outcome import Outcome
+from pipeline.retrieve.index import nearest
+from pipeline.retrieve.recall import recall_of_probe
+from pipeline.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroundingConfig:
+    num_items: int = 10  # nK; LGCD's sweep peaks at 10
+    query: Literal["each", "mean"] = "each"  # LGCD: mean, in its own encoder's space
+
+
+def build_pseudo_interactions(
+    scenario: Scenario,
+    store: Store,
+    encoder: TextEncoder,
+    cache: RowCache,
+    config: GroundingConfig,
+) -> Outcome:
+    """Write `pseudo_interactions/<scenario>`: nK items for each user with a usable title."""
+    titles = store.read_table(f"generated_titles/{scenario.name}").to_pylist()
+    with_titles = [row for row in titles if row["titles"]]
+    rows: list[dict[str, object]] = []
+    for domain in scenario.domains:
+        own = [row for row in with_titles if row["target_domain"] == domain]
+        if own:
+            items, vectors = _pool(scenario, store, domain)
+            found = ground([row["titles"] for row in own], items, vectors, encoder, cache, config)
+            rows += [_grounded(row, *pair) for row, pair in zip(own, found, strict=True)]
+    rows.sort(key=lambda row: (str(row["part"]), row["user"], str(row["target_domain"])))
+    table = pa.Table.from_pylist(rows, schema=PSEUDO_INTERACTIONS)
+    artifact = store.write_table(f"pseudo_interactions/{scenario.name}", PSEUDO_INTERACTIONS, table)
+    facts = {
+        "users": sum(row["part"] == "single" for row in rows),
+        "users_without_titles": len(titles) - len(with_titles),
+        "items_each": config.num_items,
+        "distinct_items": len({item for row in rows for item in row["items"]}),  # type: ignore[attr-defined]
+    }
+    return Outcome(
+        artifact=artifact,
+        facts=facts | recall_of_probe(table, scenario, store),
+        preview=table.slice(0, 8),
+    )
+
+
+def ground(
+    titles: Sequence[Sequence[str]],
+    items: np.ndarray,
+    vectors: np.ndarray,
+    encoder: TextEncoder,
+    cache: RowCache,
+    config: GroundingConfig,
+) -> list[tuple[list[int], list[float]]]:
+    """For each user's titles the nearest distinct items, with cosines, nearest first.
+
+    `items` are the ids of the rows of `vectors` (unit length).
+    """
+    flat = [title for own in titles for title in own]
+    embedded, _ = embed_texts(flat, encoder, cache)
+    bounds = np.cumsum([0, *(len(own) for own in titles)])
+    groups = [embedded[start:end] for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
+    if config.query == "mean":
+        means = np.stack([group.mean(0) for group in groups])
+        groups = list((means / np.linalg.norm(means, axis=1, keepdims=True))[:, None])
+    scores, rows = nearest(np.concatenate(groups), vectors, min(config.num_items, len(items)))
+    bounds = np.cumsum([0, *(len(group) for group in groups)])
+    return [
+        _best_of(items[rows[start:end]], scores[start:end], config.num_items)
+        for start, end in zip(bounds[:-1], bounds[1:], strict=True)
+    ]
+
+
+def _best_of(items: np.ndarray, scores: np.ndarray, count: int) -> tuple[list[int], list[float]]:
+    """Merge the searches of one user's titles, in turn by rank, so that each title has a say."""
+    by_rank = zip(items.T.ravel().tolist(), scores.T.ravel().tolist(), strict=True)
+    best: dict[int, float] = {}
+    for item, score in by_rank:
+        if len(best) == count:
+            break
+        best.setdefault(item, score)
+    ordered = sorted(best.items(), key=lambda pair: -pair[1])
+    return [item for item, _ in ordered], [score for _, score in ordered]
+
+
+def _pool(scenario: Scenario, store: Store, domain: str) -> tuple[np.ndarray, np.ndarray]:
+    vocabulary = store.read_table(f"vocabulary/{scenario.name}", ["item", "domain"])
+    items = vocabulary["item"].to_numpy()[vocabulary["domain"].to_numpy() == domain]
+    vectors = store.read_tensors(f"item_text/{scenario.name}")["vectors"].numpy()
+    return items, vectors[items]
+
+
+def _grounded(row: dict[str, object], items: list[int], scores: list[float]) -> dict[str, object]:
+    kept = {name: row[name] for name in ("user", "part", "target_domain")}
+    return kept | {"items": items, "scores": scores}
