@@ -1,10 +1,11 @@
 """The protocol that every system meets, so that one loop trains and one evaluator ranks all."""
 
+from collections.abc import Iterable
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
-from models.batch import Query
+from models.batch import Query, SequenceBatch
 
 Losses = dict[str, Tensor]
 """The weighted terms of a training loss, each a scalar under its own name; their sum is minimised."""
@@ -24,4 +25,21 @@ class Recommender(Protocol):
         Every id of the query's target domain has a finite score; what a system says of
         padding and of other domains' items is ignored by the evaluator.
         """
+        ...
+
+
+@runtime_checkable
+class Counter(Protocol):
+    """A system without gradients: it counts the training sequences once and then scores.
+
+    It has no `loss` and no parameters; `state_dict()` holds its counts, and
+    `load_state_dict()` takes them at whatever size they were stored.
+    """
+
+    def count(self, batches: Iterable[SequenceBatch]) -> None:
+        """Adds all training sequences, of single-domain and overlapping users alike."""
+        ...
+
+    def score(self, query: Query) -> Tensor:
+        """As `Recommender.score`."""
         ...

@@ -29,7 +29,11 @@ def hit_rate_bars(leaderboard: pa.Table) -> bytes:
     height = 0.8 + sum(0.7 + 0.32 * len(panel) for panel in panels)
     figure = _figure(height)
     axes = figure.subplots(
-        len(panels), 1, squeeze=False, height_ratios=[1.5 + len(panel) for panel in panels]
+        len(panels),
+        1,
+        squeeze=False,
+        sharex=True,
+        height_ratios=[1.5 + len(panel) for panel in panels],
     )
     for axis, domain, panel in zip(axes[:, 0], domains, panels, strict=True):
         _bars(axis, panel)
@@ -40,11 +44,14 @@ def hit_rate_bars(leaderboard: pa.Table) -> bytes:
 
 def training_curves(curves: Curves) -> bytes:
     """Validation score by epoch, one line for each run."""
+    from matplotlib.ticker import MaxNLocator
+
     figure = _figure(3.6)
     axis = figure.subplots()
     for name, scores in sorted(curves.items()):
         axis.plot(range(1, len(scores) + 1), scores, marker=".", label=_literal(name))
     axis.set_xlabel("epoch")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_ylabel("validation score")
     axis.grid(alpha=0.3)
     if curves:
@@ -53,20 +60,29 @@ def training_curves(curves: Curves) -> bytes:
 
 
 def _bars(axis: Any, panel: list[dict[str, Any]]) -> None:
-    means = [row["mean"] for row in panel]
     rivals = {row["versus"] for row in panel}
-    # In tiny samples a percentile interval can miss the mean; a bar cannot have negative length.
-    below = [max(row["mean"] - row["low"], 0.0) for row in panel]
-    above = [max(row["high"] - row["mean"], 0.0) for row in panel]
-    colors = [_ACCENT if row["system"] in rivals else _BAR for row in panel]
-    heights = range(len(panel))
-    axis.barh(heights, means, xerr=(below, above), color=colors, ecolor="#333", capsize=2)
+    for y, row in enumerate(panel):
+        # In tiny samples a percentile interval can miss the mean; a length cannot be negative.
+        reach = ([max(row["mean"] - row["low"], 0.0)], [max(row["high"] - row["mean"], 0.0)])
+        rival = row["system"] in rivals
+        axis.barh(
+            y,
+            row["mean"],
+            xerr=reach,
+            color=_ACCENT if rival else _BAR,
+            label="baseline to beat" if rival else None,
+            ecolor="#333",
+            capsize=2,
+        )
     quoted = [(row["published"], y) for y, row in enumerate(panel) if row["published"] is not None]
     if quoted:
         xs, ys = zip(*quoted, strict=True)
-        axis.scatter(xs, ys, marker="D", s=22, color="black", zorder=3, label="published")
+        axis.scatter(
+            xs, ys, marker="D", s=30, color="black", edgecolor="white", zorder=3, label="published"
+        )
+    if axis.get_legend_handles_labels()[1]:
         axis.legend(fontsize=7, frameon=False, loc="lower right")
-    axis.set_yticks(heights, [_literal(row["system"]) for row in panel], fontsize=8)
+    axis.set_yticks(range(len(panel)), [_literal(row["system"]) for row in panel], fontsize=8)
     axis.set_xlim(left=0)
     axis.spines[["top", "right"]].set_visible(False)
 

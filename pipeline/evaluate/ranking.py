@@ -16,7 +16,6 @@ Letters: B batch, N users, M negatives, D domains, V item ids (column 0 is paddi
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import torch
@@ -24,11 +23,11 @@ from torch import Tensor
 
 from models.batch import ItemSpace, Query
 from models.metrics import candidate_ranks, full_ranks, hit_rate, ndcg
-from models.recommender import Recommender
+from models.recommender import Counter, Recommender
 from pipeline.columns import POOLS, RANKS
+from pipeline.train.cases import ColdCases
 
-if TYPE_CHECKING:
-    from pipeline.train.cases import ColdCases
+Scorer = Recommender | Counter
 
 Negatives = dict[tuple[str, int], Tensor]
 """Item ids [N, M], padded with 0, by pool and candidate seed."""
@@ -46,8 +45,8 @@ METRICS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def rank_cases(
-    model: Recommender,
-    cases: "ColdCases",
+    model: Scorer,
+    cases: ColdCases,
     negatives: Negatives,
     space: ItemSpace,
     *,
@@ -86,8 +85,8 @@ def rank_cases(
 
 
 def target_scores(
-    model: Recommender,
-    cases: "ColdCases",
+    model: Scorer,
+    cases: ColdCases,
     space: ItemSpace,
     *,
     batch_size: int = 256,
@@ -124,7 +123,7 @@ def _outside(space: ItemSpace) -> Tensor:
     return outside_DV
 
 
-def _check_negatives(cases: "ColdCases", negatives: Negatives) -> None:
+def _check_negatives(cases: ColdCases, negatives: Negatives) -> None:
     num_users = len(cases.user_N)
     for (pool, seed), negatives_NM in negatives.items():
         where = f"candidates of pool {pool!r}, seed {seed}, {cases.part} user"
@@ -144,7 +143,7 @@ def _reject(bad_B: Tensor, user_B: Tensor, where: str, why: str) -> None:
 
 
 def _table(
-    cases: "ColdCases",
+    cases: ColdCases,
     system: str,
     train_seed: int,
     key: tuple[str, int],

@@ -5,8 +5,6 @@ A cold user has no history in the target domain, so there is nothing to leave ou
 Letters: N users, R recommendations.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,22 +12,19 @@ import torch
 from torch import Tensor
 
 from models.batch import ItemSpace
-from models.recommender import Recommender
 from pipeline.catalog import Scenario
 from pipeline.columns import RECOMMENDATIONS
-from pipeline.evaluate.ranking import target_scores
+from pipeline.evaluate.ranking import Scorer, target_scores
 from pipeline.outcome import Fact, Outcome
 from pipeline.store import Store
-
-if TYPE_CHECKING:
-    from pipeline.train.cases import ColdCases
+from pipeline.train.cases import ColdCases, item_space
 
 _PREVIEW_USERS = 2
 
 
 def recommend(
-    model: Recommender,
-    cases: "ColdCases",
+    model: Scorer,
+    cases: ColdCases,
     space: ItemSpace,
     top_n: int,
     *,
@@ -57,19 +52,18 @@ def write_recommendations(
     store: Store,
     scenario: Scenario,
     system: str,
-    model: Recommender,
-    cases: "ColdCases",
+    model: Scorer,
+    cases: ColdCases,
     *,
     batch_size: int = 256,
     device: torch.device | str = "cpu",
 ) -> Outcome:
     """Recommend to every user of `cases`; write `recommendations/<scenario>/<system>`."""
-    from pipeline.train.cases import item_space
-
+    space = item_space(store, scenario)
     items_NR, scores_NR = recommend(
         model,
         cases,
-        item_space(store, scenario),
+        space,
         scenario.top_n,
         batch_size=batch_size,
         device=device,
@@ -79,7 +73,7 @@ def write_recommendations(
         artifact=store.write_table(
             f"recommendations/{scenario.name}/{system}", RECOMMENDATIONS, table
         ),
-        facts=_facts(table, scenario, item_space(store, scenario)),
+        facts=_facts(table, scenario, space),
         preview=table.slice(0, _PREVIEW_USERS * scenario.top_n),
     )
 
@@ -87,7 +81,7 @@ def write_recommendations(
 def _table(
     store: Store,
     scenario: Scenario,
-    cases: "ColdCases",
+    cases: ColdCases,
     items_NR: np.ndarray,
     scores_NR: np.ndarray,
 ) -> pa.Table:

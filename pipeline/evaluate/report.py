@@ -122,7 +122,7 @@ def _summary(report: Report) -> tuple[str, ...]:
         best, row = next((system, row["HR@10"]) for system, row in rows.items())
         rival = _rival(rows)
         against = f"; the baseline to beat is {rival}" if rival else ""
-        if row["versus"]:
+        if rival and row["versus"]:
             against += f" with {rows[rival]['HR@10']['mean']:.4f} (p {_p(row['p_value'])})"
         sentences.append(
             f"{domain}: {best} leads with HR@10 {row['mean']:.4f} {_interval(row)}{against}."

@@ -45,7 +45,9 @@ def _packaged(name: str, cache: Path) -> LocalModel:
             "demo's models, or name a folder or a hub id in data/catalog.toml"
         )
     root = Path(spec.submodule_search_locations[0])
-    ggufs, configs = sorted(root.rglob("*.gguf")), sorted(root.rglob("config.json"))
+    ggufs = sorted(root.rglob("*.gguf"))
+    # The shallowest: sentence-transformers keeps further ones for its pooling modules.
+    configs = sorted(root.rglob("config.json"), key=lambda path: len(path.parts))
     if ggufs:
         return _converted(name, ggufs[0], cache)
     if configs:

@@ -1,7 +1,6 @@
 """A small world to rank in, and tables of ranks written by hand."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import pyarrow as pa
 import pytest
@@ -10,22 +9,9 @@ from torch import Tensor
 
 from models.batch import ItemSpace, Query
 from pipeline.columns import RANKS
+from pipeline.train.cases import ColdCases
 
 MakeRanks = Callable[..., pa.Table]
-
-
-@dataclass(frozen=True)
-class Cases:
-    """Cold users without files; what `pipeline.train.cases.ColdCases` offers."""
-
-    part: str
-    user_N: Tensor
-    query: Query
-    label_N: Tensor
-
-    def batches(self, size: int) -> Iterator[slice]:
-        for start in range(0, len(self.user_N), size):
-            yield slice(start, min(start + size, len(self.user_N)))
 
 
 class FixedScores(torch.nn.Module):
@@ -51,9 +37,9 @@ def space() -> ItemSpace:
 
 
 @pytest.fixture
-def cases() -> Cases:
+def cases() -> ColdCases:
     """Users 7 and 8 want an item of domain 1, user 9 one of domain 0."""
-    return Cases(
+    return ColdCases(
         part="test",
         user_N=torch.tensor([7, 8, 9]),
         query=Query(

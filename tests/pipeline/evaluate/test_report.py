@@ -2,6 +2,7 @@
 
 import base64
 import re
+from html.parser import HTMLParser
 
 import numpy as np
 import pyarrow as pa
@@ -130,6 +131,24 @@ def test_the_page_escapes_data_and_asks_no_network(report):
     assert not re.search(r"""(src|href)=["'](?!data:image/png;base64,)""", page)
     assert "default-src 'none'" in page
     assert 'name="viewport"' in page
+
+
+def test_every_tag_of_the_page_is_closed_in_order(report):
+    class Balance(HTMLParser):
+        def __init__(self):
+            super().__init__()
+            self.open = []
+
+        def handle_starttag(self, tag, attrs):
+            if tag not in ("meta", "img"):
+                self.open.append(tag)
+
+        def handle_endtag(self, tag):
+            assert self.open.pop() == tag
+
+    parser = Balance()
+    parser.feed(html_report(report))
+    assert parser.open == []
 
 
 def test_the_pages_pictures_are_whole_and_small(report):

@@ -1,0 +1,100 @@
+"""Ranking losses over the items of one domain: what a state says of the next item.
+
+A model never competes an item against items of another domain, because it is never asked to.
+
+Shapes: N states, D width, V items + 1, M negatives, C items of one domain.
+Noise is drawn from `generator`; None means torch's default one, which the training loop seeds
+together with dropout.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from models.batch import ItemSpace
+
+
+def draw_items(
+    ids: range, shape: tuple[int, ...], device: torch.device, generator: torch.Generator | None
+) -> Tensor:
+    """Uniform item ids of one domain, with replacement."""
+    return torch.randint(ids.start, ids.stop, shape, device=device, generator=generator)
+
+
+def full_softmax(state_ND: Tensor, label_N: Tensor, table_CD: Tensor, start: int) -> Tensor:
+    """Cross-entropy of each state against every item of a domain, [N].
+
+    `table_CD` holds the domain's rows only, the first of them the item with id `start`.
+    """
+    return F.cross_entropy(state_ND @ table_CD.T, label_N - start, reduction="none")
+
+
+def sampled_softmax(
+    state_ND: Tensor, positive_ND: Tensor, label_N: Tensor, negative_MD: Tensor, negative_M: Tensor
+) -> Tensor:
+    """Cross-entropy of each state's positive against negatives that all N states share, [N].
+
+    `positive_ND` and `negative_MD` are item vectors, `label_N` and `negative_M` their ids. A
+    negative that happens to be the state's own label is masked with -inf: it takes no part.
+    """
+    positive_N1 = (state_ND * positive_ND).sum(dim=-1, keepdim=True)
+    negative_NM = state_ND @ negative_MD.T
+    hit_NM = label_N.unsqueeze(1) == negative_M
+    logits = torch.cat([positive_N1, negative_NM.masked_fill(hit_NM, -torch.inf)], dim=1)
+    return -F.log_softmax(logits, dim=1)[:, 0]
+
+
+def domain_softmax(
+    state_ND: Tensor,
+    label_N: Tensor,
+    table_VD: Tensor,
+    space: ItemSpace,
+    num_negatives: int | None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Mean cross-entropy over the states, each within its own label's domain; a scalar.
+
+    `num_negatives` uniform negatives are drawn once for each domain and shared by its states;
+    None ranks against the whole domain. No states at all give zero.
+    """
+    total = state_ND.sum() * 0
+    for domain in range(len(space.sizes)):
+        rows = space.contains(domain, label_N).nonzero().squeeze(1)
+        if len(rows) == 0:
+            continue
+        state, label, ids = state_ND[rows], label_N[rows], space.ids(domain)
+        if num_negatives is None:
+            loss = full_softmax(state, label, table_VD[ids.start : ids.stop], ids.start)
+        else:
+            negative_M = draw_items(ids, (num_negatives,), label.device, generator)
+            positive, negative_MD = (F.embedding(i, table_VD) for i in (label, negative_M))
+            loss = sampled_softmax(state, positive, label, negative_MD, negative_M)
+        total = total + loss.sum()
+    return total / max(len(label_N), 1)
+
+
+def domain_bce(
+    state_ND: Tensor,
+    label_N: Tensor,
+    table_VD: Tensor,
+    space: ItemSpace,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Mean binary cross-entropy of the label and of one negative from its domain; a scalar.
+
+    SASRec's own loss. Negatives are drawn for each state apart; only the label is excluded, by
+    drawing among the other items of the domain.
+    """
+    negative_N = label_N.clone()
+    for domain in range(len(space.sizes)):
+        ids = space.ids(domain)
+        own_N = space.contains(domain, label_N)
+        # A shift by 1..C-1 around the circle of the domain's ids never lands on the label.
+        shift_N = draw_items(range(1, len(ids)), label_N.shape, label_N.device, generator)
+        shifted_N = (label_N - ids.start + shift_N) % len(ids) + ids.start
+        negative_N = torch.where(own_N, shifted_N, negative_N)
+    positive, negative = (
+        (state_ND * F.embedding(ids_N, table_VD)).sum(dim=-1) for ids_N in (label_N, negative_N)
+    )
+    loss_N = F.softplus(-positive) + F.softplus(negative)
+    return loss_N.sum() / max(len(label_N), 1)

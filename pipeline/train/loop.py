@@ -1,0 +1,153 @@
+"""The one training loop: seeds, early stopping on validation, checkpoints, honest failure.
+
+A run that was killed goes on from its last whole epoch and ends with the same weights as one
+that was not: data and dropout of an epoch depend on the seed and the epoch alone.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from models.recommender import Losses
+from pipeline.train.checkpoint import Checkpoint, Progress
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopConfig:
+    learning_rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.98)  # of Adam; as in LLMCDSR's released code
+    weight_decay: float = 0.0
+    clip_norm: float = 5.0  # of the gradient of all parameters together
+    max_epochs: int = 30
+    patience: int = 5  # epochs without a better validation score before stopping
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitReport:
+    """What a training run did; `curve` has one entry an epoch."""
+
+    best_epoch: int
+    best_score: float
+    curve: list[dict[str, float]]
+    seconds: float
+
+
+def fit(
+    model: nn.Module,
+    epoch_batches: Callable[[int], Iterable[Any]],
+    validate: Callable[[], float],
+    config: LoopConfig,
+    seed: int,
+    checkpoint: Checkpoint,
+    loss: Callable[[Any], Losses],
+    device: torch.device,
+) -> FitReport:
+    """Train `model` in place and leave it at its best validation epoch.
+
+    `validate` returns a score, higher is better. Raises FloatingPointError with step and term
+    where a loss is not finite.
+    """
+    model.to(device)
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.Adam(
+        parameters, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
+    )
+    progress = checkpoint.load(model, optimizer) or Progress.start(model)
+    while not _finished(progress, config):
+        started = time.perf_counter()
+        _seed_epoch(seed, progress.epoch)
+        terms = _train_epoch(model, optimizer, epoch_batches(progress.epoch), loss, config, device)
+        score = _validated(model, validate)
+        seconds = time.perf_counter() - started
+        progress = progress.after(model, score, {**terms, "valid": score, "seconds": seconds})
+        checkpoint.save(model, optimizer, progress)
+        _log_epoch(checkpoint.name, progress, config)
+    model.load_state_dict(progress.best_weights)
+    model.eval()
+    return FitReport(
+        best_epoch=progress.best_epoch,
+        best_score=progress.best_score,
+        curve=progress.curve,
+        seconds=sum(entry["seconds"] for entry in progress.curve),
+    )
+
+
+def _finished(progress: Progress, config: LoopConfig) -> bool:
+    stale = progress.epoch - progress.best_epoch - 1
+    return progress.epoch >= config.max_epochs or stale >= config.patience
+
+
+def _seed_epoch(seed: int, epoch: int) -> None:
+    """Dropout and noise of an epoch; numbers of the global generator decide nothing else."""
+    torch.manual_seed(seed * 1_000_003 + epoch)
+
+
+def _train_epoch(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batches: Iterable[Any],
+    loss: Callable[[Any], Losses],
+    config: LoopConfig,
+    device: torch.device,
+) -> dict[str, float]:
+    """One pass; returns the mean of each loss term."""
+    model.train()
+    sums: dict[str, float] = {}
+    step = 0
+    for step, batch in enumerate(batches, start=1):
+        terms = loss(to_device(batch, device))
+        _check_finite(terms, step)
+        optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(terms.values())).sum().backward()
+        nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        optimizer.step()
+        for name, value in terms.items():
+            sums[name] = sums.get(name, 0.0) + float(value)
+    if step == 0:
+        raise ValueError("an epoch has no batch: the training set is empty")
+    return {name: total / step for name, total in sums.items()}
+
+
+def _check_finite(terms: Losses, step: int) -> None:
+    for name, value in terms.items():
+        if not math.isfinite(float(value.detach())):
+            raise FloatingPointError(
+                f"loss term {name!r} is {float(value)} at step {step}: lower the learning rate or "
+                "look for broken inputs"
+            )
+
+
+def _validated(model: nn.Module, validate: Callable[[], float]) -> float:
+    model.eval()
+    with torch.no_grad():
+        return validate()
+
+
+def to_device(batch: Any, device: torch.device) -> Any:
+    """A (nested) NamedTuple of tensors on `device`; None stays None."""
+    if batch is None or isinstance(batch, torch.Tensor):
+        return batch if batch is None else batch.to(device, non_blocking=True)
+    return type(batch)(*(to_device(entry, device) for entry in batch))
+
+
+def _log_epoch(name: str, progress: Progress, config: LoopConfig) -> None:
+    last = progress.curve[-1]
+    terms = ", ".join(f"{term} {value:.4f}" for term, value in last.items() if term != "seconds")
+    left = (config.max_epochs - progress.epoch) * last["seconds"]
+    log.info(
+        "%s: epoch %d of at most %d in %.1f s (at most %.0f s to go): %s",
+        name,
+        progress.epoch,
+        config.max_epochs,
+        last["seconds"],
+        left,
+        terms,
+    )
