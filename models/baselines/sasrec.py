@@ -52,11 +52,11 @@ class SASRec(nn.Module):
         return {"next_item": self._next_item(state_ND, label_N)}
 
     def _next_item(self, state_ND: Tensor, label_N: Tensor) -> Tensor:
-        config, table_VD = self.config, self.item.weight
+        config = self.config
         if config.objective == "bce":
-            return domain_bce(state_ND, label_N, table_VD, config.space)
+            return domain_bce(state_ND, label_N, self.item, config.space)
         num_negatives = config.num_negatives if config.objective == "sampled_softmax" else None
-        return domain_softmax(state_ND, label_N, table_VD, config.space, num_negatives)
+        return domain_softmax(state_ND, label_N, self.item, config.space, num_negatives)
 
     @torch.no_grad()
     def score(self, query: Query) -> Tensor:

@@ -7,11 +7,16 @@ Noise is drawn from `generator`; None means torch's default one, which the train
 together with dropout.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from models.batch import ItemSpace
+
+ItemVectors = Callable[[Tensor], Tensor]
+"""Item ids of any shape [...] -> their vectors [..., D]; an `nn.Embedding` is one."""
 
 
 def draw_items(
@@ -44,39 +49,52 @@ def sampled_softmax(
     return -F.log_softmax(logits, dim=1)[:, 0]
 
 
+def item_softmax(
+    state_ND: Tensor,
+    label_N: Tensor,
+    vectors: ItemVectors,
+    ids: range,
+    num_negatives: int | None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Cross-entropy of each state's label among the items `ids` of one domain, [N].
+
+    `num_negatives` uniform negatives are drawn once and shared by all states; None ranks
+    against the whole domain.
+    """
+    if num_negatives is None:
+        table_CD = vectors(torch.arange(ids.start, ids.stop, device=label_N.device))
+        return full_softmax(state_ND, label_N, table_CD, ids.start)
+    negative_M = draw_items(ids, (num_negatives,), label_N.device, generator)
+    return sampled_softmax(state_ND, vectors(label_N), label_N, vectors(negative_M), negative_M)
+
+
 def domain_softmax(
     state_ND: Tensor,
     label_N: Tensor,
-    table_VD: Tensor,
+    vectors: ItemVectors,
     space: ItemSpace,
     num_negatives: int | None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Mean cross-entropy over the states, each within its own label's domain; a scalar.
+    """Mean `item_softmax` over the states, each within its own label's domain; a scalar.
 
-    `num_negatives` uniform negatives are drawn once for each domain and shared by its states;
-    None ranks against the whole domain. No states at all give zero.
+    No states at all give zero.
     """
     total = state_ND.sum() * 0
     for domain in range(len(space.sizes)):
         rows = space.contains(domain, label_N).nonzero().squeeze(1)
-        if len(rows) == 0:
-            continue
-        state, label, ids = state_ND[rows], label_N[rows], space.ids(domain)
-        if num_negatives is None:
-            loss = full_softmax(state, label, table_VD[ids.start : ids.stop], ids.start)
-        else:
-            negative_M = draw_items(ids, (num_negatives,), label.device, generator)
-            positive, negative_MD = (F.embedding(i, table_VD) for i in (label, negative_M))
-            loss = sampled_softmax(state, positive, label, negative_MD, negative_M)
-        total = total + loss.sum()
+        if len(rows) > 0:
+            state, label, ids = state_ND[rows], label_N[rows], space.ids(domain)
+            loss_N = item_softmax(state, label, vectors, ids, num_negatives, generator)
+            total = total + loss_N.sum()
     return total / max(len(label_N), 1)
 
 
 def domain_bce(
     state_ND: Tensor,
     label_N: Tensor,
-    table_VD: Tensor,
+    vectors: ItemVectors,
     space: ItemSpace,
     generator: torch.Generator | None = None,
 ) -> Tensor:
@@ -94,7 +112,7 @@ def domain_bce(
         shifted_N = (label_N - ids.start + shift_N) % len(ids) + ids.start
         negative_N = torch.where(own_N, shifted_N, negative_N)
     positive, negative = (
-        (state_ND * F.embedding(ids_N, table_VD)).sum(dim=-1) for ids_N in (label_N, negative_N)
+        (state_ND * vectors(ids_N)).sum(dim=-1) for ids_N in (label_N, negative_N)
     )
     loss_N = F.softplus(-positive) + F.softplus(negative)
     return loss_N.sum() / max(len(label_N), 1)

@@ -80,7 +80,9 @@ class SequenceEncoder(nn.Module):
                 "trim the history or build a longer encoder"
             )
         mask_B1LL = _causal_mask(valid_BL)
-        x_BLD = x_BLD * math.sqrt(self.config.width) + self.position[self.config.max_length - length :]
+        x_BLD = (
+            x_BLD * math.sqrt(self.config.width) + self.position[self.config.max_length - length :]
+        )
         x_BLD = F.dropout(x_BLD, self.config.dropout, self.training)
         for block in self.blocks:
             x_BLD = block(x_BLD, mask_B1LL)
@@ -109,7 +111,10 @@ class _Block(nn.Module):
         self.attention_out = nn.Linear(width, width)
         self.ffn_norm = nn.LayerNorm(width)
         self.ffn = nn.Sequential(
-            nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(hidden, width)
+            nn.Linear(width, hidden),
+            nn.ReLU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(hidden, width),
         )
 
     def forward(self, x_BLD: Tensor, mask_B1LL: Tensor) -> Tensor:

@@ -33,18 +33,19 @@ _CHOICE = ("NDCG@10", "target")  # what the best baseline is chosen by, on valid
 def write_leaderboard(
     store: Store,
     scenario: Scenario,
+    systems: Sequence[str],
     *,
     notes: Sequence[str] = (),
     curves: Curves | None = None,
     bootstrap: Bootstrap | None = None,
 ) -> Outcome:
-    """Compare the scenario's systems from their saved ranks; write table and reports.
+    """Compare systems from their saved ranks; write table and reports.
 
     Writes `leaderboard/<scenario>` as Parquet, Markdown and HTML. `notes` go into the report
     as they are; `curves` holds a validation score for each epoch, by the name of the run.
     """
     ranks = pa.concat_tables(
-        store.read_table(f"ranks/{scenario.name}/{system}") for system in scenario.systems
+        store.read_table(f"scores/{scenario.name}/{system}") for system in systems
     )
     test, valid = (ranks.filter(pc.equal(ranks["part"], part)) for part in ("test", "valid"))
     published = published_table(scenario.published)

@@ -1,1 +1,4 @@
 """Raw dumps in any dialect become typed tables of reviews and items."""
+
+VERSION = "1"
+"""Raise it when this stage writes something else for the same inputs and parameters."""

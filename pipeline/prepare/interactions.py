@@ -2,14 +2,14 @@
 
 import polars as pl
 
-from pipeline.catalog import Catalog, Scenario
+from pipeline.catalog import Scenario
 from pipeline.columns import INTERACTIONS
 from pipeline.outcome import Outcome
 from pipeline.prepare.kcore import k_core
 from pipeline.store import Store
 
 
-def build_interactions(catalog: Catalog, scenario: Scenario, store: Store) -> Outcome:
+def build_interactions(scenario: Scenario, store: Store) -> Outcome:
     """Write `interactions/<scenario>`. ValueError where nothing or no shared user is left."""
     reviews = pl.concat(_reviews_of(domain, store) for domain in scenario.domains)
     windowed = _in_window(reviews, scenario)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import torch
 
 from models.batch import ItemSpace, SequenceBatch, TransferBatch
-from models.lgcd import LGCDBatch
+from models.lgcd_cases import LGCDBatch
 from pipeline.catalog import Scenario
 from pipeline.store import Store
 from pipeline.train.ragged import Ragged, ragged
@@ -34,6 +34,14 @@ def sequence_batches(
     order = generator.permutation(rows)
     for first in range(0, len(order), size):
         yield SequenceBatch(sequences.padded(order[first : first + size], max_length + 1))
+
+
+def whole_sequences(sequences: Ragged, size: int) -> Iterator[SequenceBatch]:
+    """Every sequence once, uncut; sorted by length, so that little is padding."""
+    order = np.argsort(np.diff(sequences.bounds), kind="stable")
+    for first in range(0, len(order), size):
+        rows = order[first : first + size]
+        yield SequenceBatch(sequences.padded(rows, sequences.longest))
 
 
 @dataclass(frozen=True, kw_only=True)

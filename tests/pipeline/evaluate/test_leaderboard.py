@@ -185,17 +185,18 @@ def test_write_leaderboard_reads_ranks_and_writes_table_and_reports(make_ranks, 
             domains=("food", "kitchen"),
             candidates=Candidates(seeds=(0,)),
             training=Training(seeds=(0,)),
-            systems=("popularity", "lgcd"),
             published="lgcd-food-kitchen",
         ),
     )
     for system, ranks in {"popularity": POOR, "lgcd": GOOD}.items():
         parts = [make_ranks({system: ranks}, part=part) for part in ("valid", "test")]
-        store.write_table(f"ranks/tiny/{system}", RANKS, pa.concat_tables(parts))
+        store.write_table(f"scores/tiny/{system}", RANKS, pa.concat_tables(parts))
+    systems = ["popularity", "lgcd"]
+    notes, curves = ["12 users had titles"], {"lgcd": [0.1, 0.2]}
     outcome = write_leaderboard(
-        store, scenario, notes=["12 users had titles"], curves={"lgcd": [0.1, 0.2]}, bootstrap=QUICK
+        store, scenario, systems, notes=notes, curves=curves, bootstrap=QUICK
     )
-    again = write_leaderboard(store, scenario, bootstrap=QUICK)
+    again = write_leaderboard(store, scenario, systems, bootstrap=QUICK)
     assert outcome.artifact.digest == again.artifact.digest
     assert store.read_table("leaderboard/tiny").num_rows == outcome.artifact.num_rows == 24
     assert outcome.facts["food: best system"] == "lgcd"
@@ -209,6 +210,6 @@ def test_write_leaderboard_reads_ranks_and_writes_table_and_reports(make_ranks, 
 
 
 def test_write_leaderboard_names_the_ranks_that_are_missing(tmp_path):
-    scenario = Scenario(name="tiny", domains=("food", "kitchen"), systems=("popularity",))
-    with pytest.raises(ValueError, match=r"ranks/tiny/popularity.parquet is missing"):
-        write_leaderboard(Store(tmp_path), scenario)
+    scenario = Scenario(name="tiny", domains=("food", "kitchen"))
+    with pytest.raises(ValueError, match=r"scores/tiny/popularity.parquet is missing"):
+        write_leaderboard(Store(tmp_path), scenario, ["popularity"])

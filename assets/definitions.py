@@ -1,0 +1,41 @@
+"""Everything that Dagster loads, assembled from a catalog."""
+
+import dagster as dg
+
+from assets.evaluate import evaluate_assets
+from assets.extract import extract_assets
+from assets.ingest import ingest_assets
+from assets.jobs import jobs
+from assets.prepare import prepare_assets
+from assets.resources import Workspace
+from assets.retrieve import retrieve_assets
+from assets.train import train_assets
+from pipeline.catalog import Catalog
+
+
+def build_defs(workspace: Workspace) -> dg.Definitions:
+    """Definitions of one data folder; tests build their own."""
+    catalog = workspace.catalog
+    assets = all_assets(catalog)
+    return dg.Definitions(
+        assets=assets,
+        jobs=jobs(assets, workspace),
+        resources={"workspace": workspace},
+        # Steps share one process: models load once a run, and a run is a process of its own.
+        executor=dg.in_process_executor,
+    )
+
+
+def all_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
+    """The assets of all stages, in the order in which data walks through them."""
+    return [
+        *ingest_assets(catalog),
+        *prepare_assets(catalog),
+        *extract_assets(catalog),
+        *retrieve_assets(catalog),
+        *train_assets(catalog),
+        *evaluate_assets(catalog),
+    ]
+
+
+defs = build_defs(Workspace())

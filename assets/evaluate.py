@@ -1,0 +1,80 @@
+"""Evaluate, by scenario: every system's ranks, one leaderboard, recommendations."""
+
+import dagster as dg
+
+from assets.partitions import Partitions
+from assets.present import code_version, each_scenario, materialized
+from assets.resources import Workspace
+from pipeline.catalog import Catalog
+from pipeline.evaluate import VERSION
+from pipeline.train import SYSTEMS
+
+GROUP = "evaluate"
+
+
+def evaluate_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
+    return [
+        *(_scores(catalog, system) for system in SYSTEMS),
+        *(_recommendations(catalog, system) for system in SYSTEMS),
+        _leaderboard(catalog),
+    ]
+
+
+def _scores(catalog: Catalog, system: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["scores", system],
+        deps=[dg.AssetKey(["weights", system]), "sequences", "candidates", "vocabulary"],
+        partitions_def=Partitions(catalog).scenarios,
+        group_name=GROUP,
+        kinds={"pytorch", "parquet"},
+        description=f"Where {system} ranks each held-out item, for every pool and seed.",
+        code_version=code_version(VERSION, each_scenario(catalog, lambda s: repr(s.candidates))),
+    )
+    def scores(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
+        from pipeline.evaluate.scores import score_system
+
+        scenario = workspace.scenario(context.partition_key)
+        return materialized(lambda: score_system(system, scenario, workspace.store))
+
+    return scores
+
+
+def _recommendations(catalog: Catalog, system: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["recommendations", system],
+        deps=[dg.AssetKey(["weights", system]), "sequences", "vocabulary"],
+        partitions_def=Partitions(catalog).scenarios,
+        group_name=GROUP,
+        kinds={"pytorch", "parquet"},
+        description=f"The items that {system} recommends to each cold user, with titles.",
+        code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.top_n)),
+    )
+    def recommendations(
+        context: dg.AssetExecutionContext, workspace: Workspace
+    ) -> dg.MaterializeResult:
+        from pipeline.evaluate.scores import recommend_with
+
+        scenario = workspace.scenario(context.partition_key)
+        return materialized(lambda: recommend_with(system, scenario, workspace.store))
+
+    return recommendations
+
+
+def _leaderboard(catalog: Catalog) -> dg.AssetsDefinition:
+    @dg.asset(
+        deps=[*(dg.AssetKey(["scores", system]) for system in SYSTEMS), "generated_titles"],
+        partitions_def=Partitions(catalog).scenarios,
+        group_name=GROUP,
+        kinds={"parquet", "html"},
+        code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.published)),
+    )
+    def leaderboard(
+        context: dg.AssetExecutionContext, workspace: Workspace
+    ) -> dg.MaterializeResult:
+        """All systems side by side: Parquet, Markdown and one HTML page with plots."""
+        from pipeline.evaluate.scores import compare_systems
+
+        scenario = workspace.scenario(context.partition_key)
+        return materialized(lambda: compare_systems(scenario, workspace.store))
+
+    return leaderboard

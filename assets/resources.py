@@ -1,0 +1,31 @@
+"""The workspace that assets work in: the data folder with its catalog, store and cache."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from pipeline.catalog import Catalog, Scenario, load_catalog
+from pipeline.store import Store
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+class Workspace(dg.ConfigurableResource):
+    """Plain objects for pipeline functions; everything lies below one data folder."""
+
+    data: str = str(PROJECT / "data")
+
+    @property
+    def catalog(self) -> Catalog:
+        return load_catalog(Path(self.data) / "catalog.toml")
+
+    @property
+    def store(self) -> Store:
+        return Store(Path(self.data) / "store")
+
+    @property
+    def cache(self) -> Path:
+        return Path(self.data) / "cache"
+
+    def scenario(self, name: str) -> Scenario:
+        return self.catalog.scenarios[name]

@@ -1,0 +1,44 @@
+"""Retrieve, by scenario: generated titles grounded in real items."""
+
+import dagster as dg
+
+from assets.extract import POOL
+from assets.partitions import Partitions
+from assets.present import code_version, each_scenario, materialized
+from assets.resources import Workspace
+from pipeline.catalog import Catalog
+from pipeline.extract.features import text_cache
+from pipeline.extract.local_models import resolve_model
+from pipeline.extract.text_encoder import SentenceEncoder
+from pipeline.retrieve import VERSION
+from pipeline.retrieve.pseudo import GroundingConfig, build_pseudo_interactions
+
+GROUP = "retrieve"
+
+
+def retrieve_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
+    partitions = Partitions(catalog)
+
+    @dg.asset(
+        deps=["generated_titles", "item_text", "vocabulary", "sequences"],
+        partitions_def=partitions.scenarios,
+        group_name=GROUP,
+        pool=POOL,
+        kinds={"faiss", "parquet"},
+        code_version=code_version(
+            VERSION, repr(GroundingConfig()), each_scenario(catalog, lambda s: s.text_model)
+        ),
+    )
+    def pseudo_interactions(
+        context: dg.AssetExecutionContext, workspace: Workspace
+    ) -> dg.MaterializeResult:
+        """The target items nearest to each user's generated titles, by exact search."""
+        scenario = workspace.scenario(context.partition_key)
+        encoder = SentenceEncoder(resolve_model(scenario.text_model, workspace.cache))
+        return materialized(
+            lambda: build_pseudo_interactions(
+                scenario, workspace.store, encoder, text_cache(workspace.cache), GroundingConfig()
+            )
+        )
+
+    return [pseudo_interactions]

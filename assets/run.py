@@ -1,0 +1,48 @@
+"""`python -m assets.run SCENARIO`: bring a scenario up to date and print its leaderboard."""
+
+import argparse
+import logging
+import os
+import time
+
+import dagster as dg
+
+from assets.definitions import all_assets
+from assets.refresh import refresh
+from assets.resources import PROJECT, Workspace
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scenario", help="a scenario of data/catalog.toml")
+    arguments = parser.parse_args()
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("pipeline").setLevel(logging.INFO)
+    started = time.perf_counter()
+    workspace = Workspace()
+    scenarios = workspace.catalog.scenarios
+    if arguments.scenario not in scenarios:
+        parser.error(f"unknown scenario {arguments.scenario!r}; known: {', '.join(scenarios)}")
+    os.chdir(PROJECT)  # dagster.yaml keeps its state in data/.dagster, relative to the root
+    os.environ.setdefault("DAGSTER_HOME", str(PROJECT))
+    with dg.DagsterInstance.get() as instance:
+        done = refresh(all_assets(workspace.catalog), workspace, arguments.scenario, instance)
+    _print_result(workspace, arguments.scenario, done, time.perf_counter() - started)
+
+
+def _print_result(workspace: Workspace, scenario: str, done: list[str], seconds: float) -> None:
+    store = workspace.store
+    print(store.read_text(f"leaderboard/{scenario}", ".md"))
+    titles = store.read_table(f"generated_titles/{scenario}", ["part"])["part"].to_pylist()
+    print(f"Generated titles for {titles.count('single')} single-domain users.")
+    if done:
+        print(f"Materialized {len(done)} asset partitions in {seconds:.0f} s.")
+    else:
+        print(f"Nothing was missing or stale, nothing was recomputed ({seconds:.0f} s).")
+    print(f"Report:          {store.path(f'leaderboard/{scenario}', '.html')}")
+    print(f"Recommendations: {store.path(f'recommendations/{scenario}/lgcd', '.parquet')}")
+    print("UI:              make dev, then http://127.0.0.1:3000")
+
+
+if __name__ == "__main__":
+    main()

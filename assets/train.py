@@ -1,0 +1,55 @@
+"""Train, by scenario: one weights asset for each system, and the encoders that LGCD starts from."""
+
+import dagster as dg
+
+from assets.extract import POOL
+from assets.partitions import Partitions
+from assets.present import code_version, each_scenario, materialized
+from assets.resources import Workspace
+from pipeline.catalog import Catalog
+from pipeline.train import ENCODER_INPUTS, SYSTEMS, VERSION
+
+GROUP = "train"
+
+
+def train_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
+    return [_encoders(catalog), *(_weights(catalog, system) for system in SYSTEMS)]
+
+
+def _encoders(catalog: Catalog) -> dg.AssetsDefinition:
+    @dg.asset(
+        deps=list(ENCODER_INPUTS),
+        partitions_def=Partitions(catalog).scenarios,
+        group_name=GROUP,
+        pool=POOL,
+        kinds={"pytorch", "safetensors"},
+        code_version=code_version(VERSION, each_scenario(catalog, lambda s: repr(s.training))),
+    )
+    def encoders(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
+        """LGCD's stage 1: ID and text encoders of each domain, from single-domain users."""
+        from pipeline.train.systems import pretrain_encoders
+
+        scenario = workspace.scenario(context.partition_key)
+        return materialized(lambda: pretrain_encoders(scenario, workspace.store))
+
+    return encoders
+
+
+def _weights(catalog: Catalog, system: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["weights", system],
+        deps=list(SYSTEMS[system]),
+        partitions_def=Partitions(catalog).scenarios,
+        group_name=GROUP,
+        pool=POOL,
+        kinds={"pytorch", "safetensors"},
+        description=f"Weights of {system}, one file a seed, at the best validation epoch.",
+        code_version=code_version(VERSION, each_scenario(catalog, lambda s: repr(s.training))),
+    )
+    def weights(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
+        from pipeline.train.systems import train_system
+
+        scenario = workspace.scenario(context.partition_key)
+        return materialized(lambda: train_system(system, scenario, workspace.store))
+
+    return weights

@@ -1,0 +1,180 @@
+"""Build, train and load any system by name: the one place where systems are told apart."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from models.baselines.cooccurrence import Cooccurrence, CooccurrenceConfig
+from models.baselines.popularity import (
+    Popularity,
+    PopularityConfig,
+    RecentPopularity,
+    RecentPopularityConfig,
+)
+from models.baselines.sasrec import SASRec, SASRecConfig
+from models.lgcd import LGCD
+from models.lgcd_encoders import DomainEncoders
+from models.recommender import Counter, Recommender
+from pipeline.catalog import Scenario, parameters
+from pipeline.digest import digest_json
+from pipeline.outcome import Fact, Outcome
+from pipeline.store import Store
+from pipeline.train import ENCODER_INPUTS, SYSTEMS, VERSION
+from pipeline.train.cases import item_space
+from pipeline.train.checkpoint import Checkpoint
+from pipeline.train.counts import count
+from pipeline.train.loop import FitReport
+from pipeline.train.presets import CountingRun, Run, SequentialRun, encoders_run, preset
+from pipeline.train.sequential import train_sequential
+from pipeline.train.transfer import load_item_text, train_encoders, train_transfer
+from pipeline.train.weights import Weights, all_seeds, load_report, load_weights
+
+log = logging.getLogger(__name__)
+
+Trained = tuple[nn.Module, FitReport | None]
+
+
+def weights_folder(system: str, scenario: Scenario) -> str:
+    return f"weights/{scenario.name}/{system}"
+
+
+def encoders_folder(scenario: Scenario) -> str:
+    return f"encoders/{scenario.name}"
+
+
+def seeds_of(system: str, scenario: Scenario) -> tuple[int, ...]:
+    """Training seeds; a system that counts needs but one."""
+    counts = system in ("popularity", "recent_popularity", "cooccurrence")
+    return scenario.training.seeds[:1] if counts else scenario.training.seeds
+
+
+def pretrain_encoders(scenario: Scenario, store: Store) -> Outcome:
+    """LGCD's stage 1 for every seed; write `encoders/<scenario>/seed-<n>`."""
+    text_VE = load_item_text(store, scenario)
+    run = encoders_run(scenario, item_space(store, scenario), text_VE.shape[1])
+
+    def train(seed: int, checkpoint: Checkpoint) -> Trained:
+        model = DomainEncoders(run.model, text_VE)
+        return model, train_encoders(run, model, scenario, store, seed, checkpoint)
+
+    weights = Weights(
+        store=store,
+        folder=encoders_folder(scenario),
+        fingerprint=_fingerprint(run, ENCODER_INPUTS, scenario, store),
+    )
+    return _train_seeds(weights, scenario.training.seeds, parameters(run), train)
+
+
+def train_system(system: str, scenario: Scenario, store: Store) -> Outcome:
+    """Train a system for every seed; write `weights/<scenario>/<system>/seed-<n>`."""
+    run = _run(system, scenario, store)
+
+    def train(seed: int, checkpoint: Checkpoint) -> Trained:
+        model = _build(run, scenario, store)
+        return model, _fit(run, model, scenario, store, seed, checkpoint)
+
+    weights = Weights(
+        store=store,
+        folder=weights_folder(system, scenario),
+        fingerprint=_fingerprint(run, SYSTEMS[system], scenario, store),
+    )
+    return _train_seeds(weights, seeds_of(system, scenario), parameters(run), train)
+
+
+def load_system(
+    system: str, scenario: Scenario, store: Store, seed: int
+) -> Recommender | Counter:
+    """A trained system, ready to score on the CPU."""
+    model = _build(_run(system, scenario, store), scenario, store)
+    load_weights(store, weights_folder(system, scenario), seed, model)
+    assert isinstance(model, Recommender | Counter)
+    return model
+
+
+def _run(system: str, scenario: Scenario, store: Store) -> Run:
+    text_width = 0
+    if "item_text" in SYSTEMS[system]:
+        text_width = load_item_text(store, scenario).shape[1]
+    return preset(system, scenario, item_space(store, scenario), text_width)
+
+
+def _build(run: Run, scenario: Scenario, store: Store) -> nn.Module:
+    match run.model:
+        case PopularityConfig():
+            return Popularity(run.model)
+        case RecentPopularityConfig():
+            return RecentPopularity(run.model)
+        case CooccurrenceConfig():
+            return Cooccurrence(run.model)
+        case SASRecConfig():
+            return SASRec(run.model)
+        case _:
+            encoders = DomainEncoders(run.model.encoders, load_item_text(store, scenario))
+            return LGCD(run.model, encoders)
+
+
+def _fit(
+    run: Run,
+    model: nn.Module,
+    scenario: Scenario,
+    store: Store,
+    seed: int,
+    checkpoint: Checkpoint,
+) -> FitReport | None:
+    if isinstance(run, CountingRun):
+        assert isinstance(model, Counter)
+        count(model, scenario, store)
+        return None
+    if isinstance(run, SequentialRun):
+        assert isinstance(model, SASRec)
+        return train_sequential(run, model, scenario, store, seed, checkpoint)
+    assert isinstance(model, LGCD)
+    load_weights(store, encoders_folder(scenario), seed, model.encoders)
+    return train_transfer(run, model, scenario, store, seed, checkpoint)
+
+
+def _train_seeds(
+    weights: Weights,
+    seeds: tuple[int, ...],
+    settings: dict[str, Any],
+    train: Callable[[int, Checkpoint], Trained],
+) -> Outcome:
+    """Train what is not trained yet; a killed run resumes at its last epoch."""
+    kept = [seed for seed in seeds if weights.is_trained(seed)]
+    for seed in seeds:
+        if seed in kept:
+            log.info("%s: seed %d is trained already", weights.folder, seed)
+            continue
+        checkpoint = Checkpoint(
+            store=weights.store,
+            name=weights.key(seed),
+            fingerprint=digest_json([weights.fingerprint, seed]),
+        )
+        torch.manual_seed(seed)  # the initial weights
+        model, report = train(seed, checkpoint)
+        weights.save(seed, model, settings, report)
+        checkpoint.delete()
+    return Outcome(
+        artifact=all_seeds(weights.store, weights.folder, seeds),
+        facts={"seeds": len(seeds), "seeds_kept": len(kept), **_facts(weights, seeds)},
+    )
+
+
+def _fingerprint(run: Any, inputs: tuple[str, ...], scenario: Scenario, store: Store) -> str:
+    """What a run depends on: this stage's version, its parameters, its inputs' content."""
+    digests = [store.digest(f"{name}/{scenario.name}") for name in inputs]
+    return digest_json([VERSION, parameters(run), digests])
+
+
+def _facts(weights: Weights, seeds: tuple[int, ...]) -> dict[str, Fact]:
+    reports = [load_report(weights.store, weights.folder, seed) for seed in seeds]
+    facts: dict[str, Fact] = {}
+    for seed, report in zip(seeds, reports, strict=True):
+        if report is not None:
+            facts[f"seed {seed}: best epoch"] = report.best_epoch + 1
+            facts[f"seed {seed}: validation score"] = round(report.best_score, 4)
+            facts[f"seed {seed}: training seconds"] = round(report.seconds, 1)
+    return facts
