@@ -62,11 +62,18 @@ def _recommendations(catalog: Catalog, system: str) -> dg.AssetsDefinition:
 
 def _leaderboard(catalog: Catalog) -> dg.AssetsDefinition:
     @dg.asset(
-        deps=[*(dg.AssetKey(["scores", system]) for system in SYSTEMS), "generated_titles"],
+        deps=[
+            *(dg.AssetKey([kind, system]) for kind in ("scores", "weights") for system in SYSTEMS),
+            "generated_titles",
+            "sequences",
+        ],
         partitions_def=Partitions(catalog).scenarios,
         group_name=GROUP,
         kinds={"parquet", "html"},
-        code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.published)),
+        code_version=code_version(
+            VERSION,
+            each_scenario(catalog, lambda s: [s.published, s.titles.model, s.text_model]),
+        ),
     )
     def leaderboard(
         context: dg.AssetExecutionContext, workspace: Workspace

@@ -48,7 +48,15 @@ def extract_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         pool=POOL,
         kinds={"vllm", "parquet"},
         code_version=code_version(
-            VERSION, each_scenario(catalog, lambda s: [repr(s.titles), repr(Sampling())])
+            VERSION,
+            each_scenario(
+                catalog,
+                lambda s: [
+                    repr(s.titles),
+                    [domain.title for domain in catalog.domains_of(s.name)],
+                    repr(Sampling()),
+                ],
+            ),
         ),
     )
     def generated_titles(

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets.partitions import Partitions
-from assets.present import code_version, materialized
+from assets.present import code_version, each_domain, materialized
 from assets.resources import Workspace
 from pipeline.catalog import Catalog, parameters
 from pipeline.ingest import VERSION
@@ -16,7 +16,7 @@ GROUP = "ingest"
 
 def ingest_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
     partitions = Partitions(catalog)
-    version = code_version(VERSION, [parameters(catalog.domains[d]) for d in sorted(catalog.domains)])
+    version = code_version(VERSION, each_domain(catalog, parameters))
 
     @dg.asset(partitions_def=partitions.domains, group_name=GROUP, kinds={"json"}, code_version=version)
     def raw(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:

@@ -1,41 +1,71 @@
 """An Outcome of the pipeline as what Dagster stores and its UI shows."""
 
 import base64
+import html
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
-from pipeline.catalog import Catalog
+from pipeline.catalog import Catalog, Domain, Scenario
 from pipeline.digest import digest_json
 from pipeline.outcome import Outcome
 
 _CELL_CHARACTERS = 60
+_PLOT_BYTES = 100_000
 
 
-def code_version(stage_version: str, *parameters: Any) -> str:
-    """The stage's version and a digest of the parameters that it reads from the catalog."""
-    return f"{stage_version}-{digest_json(list(parameters))[:8]}"
+def code_version(stage_version: str, parameters: Mapping[str, Any]) -> str:
+    """The stage's version, and by partition a digest of the parameters that are read for it.
+
+    Dagster knows one code version an asset and calls all partitions stale where one has new
+    parameters; `partition_version` tells which it was.
+    """
+    digests = [f"{name}:{digest_json(read)[:8]}" for name, read in sorted(parameters.items())]
+    return " ".join([stage_version, *digests])
 
 
-def each_scenario(catalog: Catalog, read: Callable[[Any], Any]) -> dict[str, Any]:
+def partition_version(code_version: str, partition: str) -> list[str]:
+    """What of an asset's code version concerns one partition."""
+    stage_version, *digests = code_version.split(" ")
+    return [stage_version, *(d for d in digests if d.rpartition(":")[0] == partition)]
+
+
+def each_domain(catalog: Catalog, read: Callable[[Domain], Any]) -> dict[str, Any]:
+    """What a stage reads of every domain, for its code version."""
+    return {name: read(domain) for name, domain in catalog.domains.items()}
+
+
+def each_scenario(catalog: Catalog, read: Callable[[Scenario], Any]) -> dict[str, Any]:
     """What a stage reads of every scenario, for its code version."""
-    return {name: read(scenario) for name, scenario in sorted(catalog.scenarios.items())}
+    return {name: read(scenario) for name, scenario in catalog.scenarios.items()}
 
 
 def materialized(
     work: Callable[[], Outcome], check: Callable[[], dg.AssetCheckResult] | None = None
 ) -> dg.MaterializeResult:
-    """Do the work, time it, then check what was stored by reading it back."""
+    """Do the work, time it, then check what was stored by reading it back.
+
+    A failed check fails the asset: a result beside it would count as its latest materialization
+    and the next refresh would build on it.
+    """
     started = time.perf_counter()
     outcome = work()
     seconds = time.perf_counter() - started
+    results = [check()] if check else []
+    for result in results:
+        if not result.passed:
+            raise dg.Failure(
+                f"check {result.check_name} failed on {outcome.artifact.path}",
+                metadata=result.metadata,
+                allow_retries=False,
+            )
     return dg.MaterializeResult(
         data_version=dg.DataVersion(outcome.artifact.digest),
         metadata=_metadata(outcome) | {"seconds": round(seconds, 2)},
-        check_results=[check()] if check else None,
+        check_results=results,
     )
 
 
@@ -57,22 +87,33 @@ def _metadata(outcome: Outcome) -> dict[str, Any]:
     for title, markdown in outcome.tables.items():
         metadata[title] = dg.MetadataValue.md(markdown)
     for title, png in outcome.plots.items():
-        image = base64.b64encode(png).decode()
-        metadata[title] = dg.MetadataValue.md(f"![{title}](data:image/png;base64,{image})")
+        metadata[title] = _image(title, png)
     return metadata
+
+
+def _image(title: str, png: bytes) -> Any:
+    """A plot as Markdown, which is what the UI draws."""
+    if len(png) > _PLOT_BYTES:
+        return f"left out: its {len(png):,} bytes would swell Dagster's event log"
+    return dg.MetadataValue.md(
+        f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})"
+    )
 
 
 def markdown_table(table: pa.Table) -> str:
     """A small table as Markdown; long cells are cut."""
-    lines = ["| " + " | ".join(table.column_names) + " |", "|" + "---|" * table.num_columns]
+    names = [_cell(name) for name in table.column_names]
+    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * table.num_columns]
     for row in table.to_pylist():
         lines.append("| " + " | ".join(_cell(value) for value in row.values()) + " |")
     return "\n".join(lines)
 
 
 def _cell(value: Any) -> str:
-    text = " ".join(str("" if value is None else value).split()).replace("|", "\\|")
-    return text if len(text) <= _CELL_CHARACTERS else f"{text[:_CELL_CHARACTERS]}..."
+    text = " ".join(str("" if value is None else value).split())
+    if len(text) > _CELL_CHARACTERS:
+        text = f"{text[:_CELL_CHARACTERS]}..."
+    return html.escape(text, quote=False).replace("|", "\\|")
 
 
 def _column_schema(schema: pa.Schema) -> dg.TableSchema:

@@ -11,10 +11,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.definitions.data_version import (
+    CachingStaleStatusResolver,
+    StaleCauseCategory,
+    StaleStatus,
+    extract_data_provenance_from_entry,
+)
 from dagster._core.loader import LoadingContextForTest
 
 from assets.ingest import GROUP as INGEST
+from assets.present import partition_version
 from assets.resources import Workspace
 
 log = logging.getLogger("pipeline.refresh")
@@ -69,11 +75,25 @@ def stale_causes(
     Dagster's resolver of staleness is not public; a test guards what is used of it.
     """
     resolver = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
-    status = resolver.get_status(key, partition)
-    if status is StaleStatus.FRESH:
-        return []
+    if resolver.get_status(key, partition) is StaleStatus.MISSING:
+        return ["never materialized"]
     causes = resolver.get_stale_causes(key, partition)
-    return [cause.reason for cause in causes] or ["never materialized"]
+    if _is_version_kept(graph.get(key).code_version, key, partition, instance):
+        causes = [cause for cause in causes if cause.category is not StaleCauseCategory.CODE]
+    return [cause.reason for cause in causes]
+
+
+def _is_version_kept(
+    current: str, key: dg.AssetKey, partition: str, instance: dg.DagsterInstance
+) -> bool:
+    """Whether only other partitions' parameters changed since this one was materialized."""
+    record = instance.get_latest_data_version_record(key, partition_key=partition)
+    assert record is not None  # it is not missing
+    provenance = extract_data_provenance_from_entry(record.event_log_entry)
+    return provenance is not None and (
+        partition_version(provenance.code_version, partition)
+        == partition_version(current, partition)
+    )
 
 
 def _partitions_of(node: Any, scenario: str, domains: tuple[str, ...]) -> list[str]:

@@ -26,7 +26,7 @@ def retrieve_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         pool=POOL,
         kinds={"faiss", "parquet"},
         code_version=code_version(
-            VERSION, repr(GroundingConfig()), each_scenario(catalog, lambda s: s.text_model)
+            VERSION, each_scenario(catalog, lambda s: [s.text_model, repr(GroundingConfig())])
         ),
     )
     def pseudo_interactions(

@@ -124,7 +124,16 @@ class LGCD(nn.Module):
             if config.fusion == "moe"
             else nn.Linear(2 * width, width)
         )
-        init_weights(self)
+        self.start_from_encoders()
+
+    def start_from_encoders(self) -> None:
+        """Sets every initial value that is not PyTorch's own; call it again after loading stage 1.
+
+        The condition's fusion starts as a copy of stage 1's, and blind conditions at zero.
+        """
+        nn.init.zeros_(self.blind)
+        for domain, fusion in enumerate(self.condition_fusion):
+            fusion.load_state_dict(self.encoders.own(domain).fusion.state_dict())
 
     def loss(self, batch: LGCDBatch) -> Losses:
         """Named `overlap_*` and `pseudo_*`, each the mean over the users it concerns (eq. 26)."""
@@ -327,13 +336,3 @@ class _Errors(NamedTuple):
     align_B: Tensor
     known_B: Tensor  # bool: has a target feature
     pseudo_B: Tensor  # bool
-
-
-def init_weights(model: LGCD) -> None:
-    """The condition's fusion starts as stage 1's; blind vectors at zero; the rest as PyTorch's.
-
-    PyTorch's own default for `nn.Linear` is uniform within 1 / sqrt(inputs).
-    """
-    for domain, fusion in enumerate(model.condition_fusion):
-        fusion.load_state_dict(model.encoders.own(domain).fusion.state_dict())
-    nn.init.zeros_(model.blind)

@@ -8,7 +8,7 @@ from torch import Tensor
 from models.batch import Query, SequenceBatch
 
 Losses = dict[str, Tensor]
-"""The weighted terms of a training loss, each a scalar under its own name; their sum is minimised."""
+"""The weighted terms of a training loss, each a named scalar; their sum is minimised."""
 
 
 @runtime_checkable

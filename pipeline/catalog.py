@@ -6,6 +6,7 @@ typo or an unknown name is a ValueError that says which key and what is allowed.
 """
 
 import dataclasses
+import re
 import tomllib
 import types
 import typing
@@ -15,6 +16,8 @@ from typing import Any, Literal
 
 Format = Literal["amazon-2018", "llmcdsr"]
 Source = Literal["files", "sample"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it becomes part of paths and partition keys
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,19 +112,13 @@ def load_catalog(path: Path) -> Catalog:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(f"{path} is missing: the catalog of domains and scenarios") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not valid TOML: {error}") from error
     _reject_unknown(tables, {"domain", "scenario"}, str(path), "")
     catalog = Catalog(
         folder=path.parent,
-        domains={
-            name: _build(Domain, {"name": name, **entry}, f"{path}: domain.{name}")
-            for name, entry in tables.get("domain", {}).items()
-        },
-        scenarios={
-            name: _build(Scenario, {"name": name, **entry}, f"{path}: scenario.{name}")
-            for name, entry in tables.get("scenario", {}).items()
-        },
+        domains=_named(Domain, tables, "domain", path),
+        scenarios=_named(Scenario, tables, "scenario", path),
     )
     for domain in catalog.domains.values():
         _check_domain(domain, str(path))
@@ -135,15 +132,35 @@ def parameters(*configs: Any) -> dict[str, Any]:
     return {type(config).__name__: dataclasses.asdict(config) for config in configs}
 
 
+def _named(kind: type, tables: dict[str, Any], group: str, path: Path) -> dict[str, Any]:
+    """The entries of one group of tables, each of which is named by its heading."""
+    entries = tables.get(group, {})
+    if not isinstance(entries, dict):
+        raise ValueError(f"{path}: {group} = {entries!r}; it must be tables [{group}.<name>]")
+    built = {}
+    for name, entry in entries.items():
+        where = f"{path}: {group}.{name}"
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{where}: a name may hold letters, digits, '.', '_' and '-' alone")
+        if not isinstance(entry, dict):
+            raise ValueError(f"{where} = {entry!r}; it must be a table")
+        _reject_unknown(entry, _keys(kind) - {"name"}, where, ".")
+        built[name] = _build(kind, {"name": name, **entry}, where)
+    return built
+
+
+def _keys(kind: type) -> set[str]:
+    return {field.name for field in dataclasses.fields(kind)}
+
+
 def _build(kind: type, entry: dict[str, Any], where: str) -> Any:
     """A frozen dataclass from a TOML table, every key and type checked."""
     hints = typing.get_type_hints(kind)
     _reject_unknown(entry, set(hints), where, ".")
     for required in dataclasses.fields(kind):
-        no_default = required.default is dataclasses.MISSING
-        if no_default and required.default_factory is dataclasses.MISSING:
-            if required.name not in entry:
-                raise ValueError(f"{where}.{required.name} is missing")
+        defaults = (required.default, required.default_factory)
+        if required.name not in entry and set(defaults) == {dataclasses.MISSING}:
+            raise ValueError(f"{where}.{required.name} is missing")
     values = {key: _convert(hints[key], value, f"{where}.{key}") for key, value in entry.items()}
     return kind(**values)
 
@@ -151,7 +168,9 @@ def _build(kind: type, entry: dict[str, Any], where: str) -> Any:
 def _convert(hint: Any, value: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
-        return _convert(arguments[0], value, where)  # the other member is None, not writable in TOML
+        return _convert(
+            arguments[0], value, where
+        )  # the other member is None, not writable in TOML
     if origin is Literal:
         if value not in arguments:
             raise ValueError(f"{where} = {value!r}; allowed: {', '.join(map(repr, arguments))}")
@@ -180,9 +199,8 @@ def _convert_tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[
 def _reject_unknown(entry: dict[str, Any], allowed: set[str], where: str, dot: str) -> None:
     for key in entry:
         if key not in allowed:
-            raise ValueError(
-                f"{where}{dot or ': '}{key} is not a known key; allowed: {', '.join(sorted(allowed))}"
-            )
+            known = ", ".join(sorted(allowed))
+            raise ValueError(f"{where}{dot or ': '}{key} is not a known key; allowed: {known}")
 
 
 def _check_domain(domain: Domain, path: str) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _TEMPORARY = re.compile(r"\..+\.(?P<pid>\d+)-[0-9a-f]{8}\.tmp")
 _DIGEST = "coldbridge.digest"
+_PARQUET: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,17 +57,17 @@ class Store:
         """
         batches = rows.to_batches() if isinstance(rows, pa.Table) else rows
         path, digest, num_rows = self._path(key, ".parquet"), TableDigest(schema), 0
-        with _replacing(path) as temporary:
-            with pq.ParquetWriter(
-                temporary, schema, compression="zstd", write_page_checksum=True
-            ) as writer:
-                for batch in batches:
-                    batch = _conform(batch, schema, key)
-                    digest.update(batch)
-                    num_rows += batch.num_rows
-                    if batch.num_rows:
-                        writer.write_batch(batch)
-                writer.add_key_value_metadata({_DIGEST: digest.hexdigest()})
+        with (
+            _replacing(path) as temporary,
+            pq.ParquetWriter(temporary, schema, **_PARQUET) as writer,
+        ):
+            for batch in batches:
+                batch = _conform(batch, schema, key)
+                digest.update(batch)
+                num_rows += batch.num_rows
+                if batch.num_rows:
+                    writer.write_batch(batch)
+            writer.add_key_value_metadata({_DIGEST: digest.hexdigest()})
         return Artifact(
             key=key,
             path=path,
@@ -104,7 +105,7 @@ class Store:
         for name, array in arrays.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise ValueError(f"{key}: tensor {name!r} holds values that are not finite")
-        arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
         digest = digest_arrays(arrays)
         path = self._path(key, ".safetensors")
         with _replacing(path) as temporary:
@@ -130,10 +131,9 @@ class Store:
     def digest(self, key: str) -> str:
         """The content digest that a table, a tensor file or a folder of them was stored with."""
         if self.exists(key, ".parquet"):
-            metadata = pq.read_metadata(self._path(key, ".parquet")).metadata or {}
-            return str(metadata[_DIGEST.encode()].decode())
+            return _table_digest(self._path(key, ".parquet"))
         if self.exists(key, ".safetensors"):
-            return _load_metadata(self._path(key, ".safetensors"))[_DIGEST]
+            return _tensors_digest(self._path(key, ".safetensors"))
         folder = self._existing(key, "")
         parts = sorted(path.stem for path in folder.glob("*.safetensors"))
         return digest_json([self.digest(f"{key}/{part}") for part in parts])
@@ -176,9 +176,8 @@ class Store:
         path = self._path(key, suffix)
         if not path.exists():
             asset, partition, *rest = [*key.split("/"), "all"]
-            raise ValueError(
-                f"{path} is missing: materialize {'/'.join([asset, *rest[:-1]])} of {partition} first"
-            )
+            name = "/".join([asset, *rest[:-1]])
+            raise ValueError(f"{path} is missing: materialize {name} of {partition} first")
         return path
 
 
@@ -219,8 +218,32 @@ def _conform(batch: pa.RecordBatch, schema: pa.Schema, key: str) -> pa.RecordBat
         column = batch.column(field.name)
         if not field.nullable and column.null_count:
             raise ValueError(f"{key}: {column.null_count} nulls in required column {field.name!r}")
-        columns.append(column if column.type == field.type else column.cast(field.type))
+        columns.append(_cast(column, field, key))
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _cast(column: pa.Array, field: pa.Field, key: str) -> pa.Array:
+    try:
+        return column if column.type == field.type else column.cast(field.type)
+    except pa.ArrowException as error:
+        raise ValueError(f"{key}: column {field.name!r} must be {field.type}: {error}") from error
+
+
+def _table_digest(path: Path) -> str:
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+    except (OSError, pa.ArrowException) as error:
+        raise _corrupt(path, error) from error
+    if _DIGEST.encode() not in metadata:
+        raise _corrupt(path, "it holds no digest")
+    return str(metadata[_DIGEST.encode()].decode())
+
+
+def _tensors_digest(path: Path) -> str:
+    metadata = _load_metadata(path)
+    if _DIGEST not in metadata:
+        raise _corrupt(path, "it holds no digest")
+    return metadata[_DIGEST]
 
 
 def _load_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -245,4 +268,5 @@ def _load_metadata(path: Path) -> dict[str, str]:
 
 
 def _corrupt(path: Path, why: Any) -> ValueError:
-    return ValueError(f"{path} is corrupt ({why}): delete it and materialize its asset again")
+    reason = " ".join(str(why).split())  # some readers' messages span lines
+    return ValueError(f"{path} is corrupt ({reason}): delete it and materialize its asset again")

@@ -59,8 +59,8 @@ class Denoiser(nn.Module):
         self.ffn = nn.Sequential(
             nn.Linear(config.width, hidden),
             nn.GELU(),
-            nn.Dropout(config.dropout),
             nn.Linear(hidden, config.width),
+            nn.Dropout(config.dropout),
         )
 
     def forward(

@@ -66,7 +66,9 @@ def item_softmax(
         table_CD = vectors(torch.arange(ids.start, ids.stop, device=label_N.device))
         return full_softmax(state_ND, label_N, table_CD, ids.start)
     negative_M = draw_items(ids, (num_negatives,), label_N.device, generator)
-    return sampled_softmax(state_ND, vectors(label_N), label_N, vectors(negative_M), negative_M)
+    # One look-up: each one's gradient costs a pass over the whole table.
+    both = vectors(torch.cat([label_N, negative_M])).split([len(label_N), num_negatives])
+    return sampled_softmax(state_ND, both[0], label_N, both[1], negative_M)
 
 
 def domain_softmax(

@@ -4,14 +4,19 @@ Kang and McAuley, "Self-Attentive Sequential Recommendation", 2018. It takes vec
 item ids, so ids, texts and fused items share one implementation.
 
 Departs from the paper: keys and values are normalised like the queries (ordinary pre-norm),
-padded keys are masked instead of merely zeroed, and positions count from the end, so that
-padding on the left never changes an answer.
+padded keys are masked instead of merely zeroed, positions count from the end, so that padding
+on the left never changes an answer, and attention weights are not dropped out, which costs more
+than all other dropout together.
 
-Shapes: B batch, L history length, D width, H heads, K width of one head.
+Histories are short and batches as long as their longest, so everything but attention runs on
+the valid positions alone, packed in one dimension.
+
+Shapes: B batch, L history length, D width, N valid positions, H heads, K width of one head.
 """
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +30,7 @@ class EncoderConfig:
     width: int = 64
     num_blocks: int = 2
     num_heads: int = 1
-    dropout: float = 0.5  # on inputs, attention weights and both residual branches
+    dropout: float = 0.5  # on inputs and both residual branches
     max_length: int = 50
     ffn_width: int | None = None  # None: as wide as the encoder
 
@@ -79,21 +84,36 @@ class SequenceEncoder(nn.Module):
                 f"history length {length} exceeds max_length={self.config.max_length}; "
                 "trim the history or build a longer encoder"
             )
-        mask_B1LL = _causal_mask(valid_BL)
-        x_BLD = (
-            x_BLD * math.sqrt(self.config.width) + self.position[self.config.max_length - length :]
-        )
-        x_BLD = F.dropout(x_BLD, self.config.dropout, self.training)
+        layout = _Layout(valid_BL.shape, valid_BL.flatten().nonzero()[:, 0], _causal_mask(valid_BL))
+        x_BLD = x_BLD * math.sqrt(self.config.width)
+        x_BLD = x_BLD + self.position[self.config.max_length - length :]
+        x_ND = F.dropout(layout.pack(x_BLD), self.config.dropout, self.training)
         for block in self.blocks:
-            x_BLD = block(x_BLD, mask_B1LL)
-        return self.norm(x_BLD) * valid_BL.unsqueeze(-1)
+            x_ND = block(x_ND, layout)
+        return layout.unpack(self.norm(x_ND))
+
+
+class _Layout(NamedTuple):
+    """Where the valid positions of a padded batch are."""
+
+    shape: torch.Size  # B, L
+    valid_N: Tensor  # their indices in the flattened batch
+    mask_B1LL: Tensor  # who may look at whom
+
+    def pack(self, x_BLE: Tensor) -> Tensor:
+        return x_BLE.flatten(0, 1).index_select(0, self.valid_N)
+
+    def unpack(self, x_NE: Tensor) -> Tensor:
+        """Zeros where the batch is padded."""
+        flat = x_NE.new_zeros(self.shape.numel(), x_NE.shape[1])
+        return flat.index_copy(0, self.valid_N, x_NE).unflatten(0, self.shape)
 
 
 def _causal_mask(valid_BL: Tensor) -> Tensor:
     """Who may look at whom, [B, 1, L, L].
 
     A padded position sees itself: a row without any visible key would be NaN, in the forward
-    pass or in the gradient. Its state is zeroed at the end.
+    pass or in the gradient.
     """
     length = valid_BL.shape[1]
     past_LL = torch.ones(length, length, dtype=torch.bool, device=valid_BL.device).tril()
@@ -117,17 +137,17 @@ class _Block(nn.Module):
             nn.Linear(hidden, width),
         )
 
-    def forward(self, x_BLD: Tensor, mask_B1LL: Tensor) -> Tensor:
-        attended_BLD = self._attend(self.attention_norm(x_BLD), mask_B1LL)
-        x_BLD = x_BLD + F.dropout(attended_BLD, self.dropout, self.training)
-        return x_BLD + F.dropout(self.ffn(self.ffn_norm(x_BLD)), self.dropout, self.training)
+    def forward(self, x_ND: Tensor, layout: _Layout) -> Tensor:
+        attended_ND = self._attend(self.attention_norm(x_ND), layout)
+        x_ND = x_ND + F.dropout(attended_ND, self.dropout, self.training)
+        return x_ND + F.dropout(self.ffn(self.ffn_norm(x_ND)), self.dropout, self.training)
 
-    def _attend(self, x_BLD: Tensor, mask_B1LL: Tensor) -> Tensor:
-        qkv_3BHLK = self.query_key_value(x_BLD).unflatten(-1, (3, self.num_heads, -1))
-        query, key, value = qkv_3BHLK.permute(2, 0, 3, 1, 4).unbind(0)
-        dropout = self.dropout if self.training else 0.0
-        out_BHLK = F.scaled_dot_product_attention(query, key, value, mask_B1LL, dropout)
-        return self.attention_out(out_BHLK.transpose(1, 2).flatten(2))
+    def _attend(self, x_ND: Tensor, layout: _Layout) -> Tensor:
+        qkv_BLE = layout.unpack(self.query_key_value(x_ND))
+        qkv_BL3HK = qkv_BLE.unflatten(-1, (3, self.num_heads, -1))
+        query, key, value = qkv_BL3HK.permute(2, 0, 3, 1, 4).unbind(0)
+        out_BHLK = F.scaled_dot_product_attention(query, key, value, layout.mask_B1LL)
+        return self.attention_out(layout.pack(out_BHLK.transpose(1, 2).flatten(2)))
 
 
 def init_weights(encoder: SequenceEncoder) -> None:

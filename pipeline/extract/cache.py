@@ -87,7 +87,9 @@ def cached_map(
     keys = [key_of(request) for request in requests]
     known = cache.lookup(keys)
     hits = sum(key in known for key in keys)
-    missing = {key: request for key, request in zip(keys, requests, strict=True) if key not in known}
+    missing = {
+        key: request for key, request in zip(keys, requests, strict=True) if key not in known
+    }
     todo, started = list(missing.items()), time.perf_counter()
     for first in range(0, len(todo), chunk_rows):
         chunk = todo[first : first + chunk_rows]

@@ -38,7 +38,7 @@ def resolve_model(name: str, cache: Path) -> LocalModel:
 def _packaged(name: str, cache: Path) -> LocalModel:
     package = name.removeprefix(_PACKAGE)
     # find_spec locates the package without importing it: its own requirements stay unneeded.
-    spec = importlib.util.find_spec(package)
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
         raise ValueError(
             f"model {name!r}: package {package!r} is not installed; `make install` brings the "
@@ -53,7 +53,9 @@ def _packaged(name: str, cache: Path) -> LocalModel:
     if configs:
         folder = configs[0].parent
         return LocalModel(name=name, path=str(folder), revision=_digest_folder(folder))
-    raise ValueError(f"model {name!r}: package {package!r} ships neither config.json nor a GGUF file")
+    raise ValueError(
+        f"model {name!r}: package {package!r} ships neither config.json nor a GGUF file"
+    )
 
 
 def _converted(name: str, gguf: Path, cache: Path) -> LocalModel:

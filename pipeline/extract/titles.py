@@ -101,11 +101,19 @@ def plan_titles(
     )
     users = _titles_by_domain(scenario, store, items)
     generator = np.random.default_rng(scenario.titles.seed)
-    examples = {
-        source: _draw_examples(users, source, _other(scenario, source), generator)
+    shown = {
+        source: _draw_shown(users, source, _other(scenario, source), generator)
         for source in scenario.domains
     }
-    return _draw_tasks(users, scenario, generator), examples
+    examples = {
+        source: [
+            Example(source=tuple(row[source]), target=tuple(row[_other(scenario, source)]))
+            for row in rows.iter_rows(named=True)
+        ]
+        for source, rows in shown.items()
+    }
+    known = pl.concat(rows["user"] for rows in shown.values()).to_numpy()
+    return _draw_tasks(users, scenario, known, generator), examples
 
 
 def _other(scenario: Scenario, domain: str) -> str:
@@ -128,9 +136,10 @@ def _titles_by_domain(scenario: Scenario, store: Store, items: pl.DataFrame) -> 
     return titled.pivot(on="domain", index=["user", "part"], values="title").sort("user")
 
 
-def _draw_examples(
+def _draw_shown(
     users: pl.DataFrame, source: str, target: str, generator: np.random.Generator
-) -> list[Example]:
+) -> pl.DataFrame:
+    """The training overlap users who serve as worked examples of one direction."""
     fit = users.filter(
         (pl.col("part") == "overlap")
         & (pl.col(source).list.len() >= _SHOT_ITEMS)
@@ -141,25 +150,26 @@ def _draw_examples(
             f"only {fit.height} training overlap users have {_SHOT_ITEMS} items in both {source} "
             f"and {target}; the prompt needs {_SHOTS} examples: raise the training share in split"
         )
-    rows = fit[np.sort(generator.choice(fit.height, size=_SHOTS, replace=False))]
-    return [
-        Example(source=tuple(row[source]), target=tuple(row[target]))
-        for row in rows.iter_rows(named=True)
-    ]
+    return fit[np.sort(generator.choice(fit.height, size=_SHOTS, replace=False))]
 
 
 def _draw_tasks(
-    users: pl.DataFrame, scenario: Scenario, generator: np.random.Generator
+    users: pl.DataFrame, scenario: Scenario, known: np.ndarray, generator: np.random.Generator
 ) -> list[TitleTask]:
-    """Single-domain users, as many from each domain as they have there, and the probe."""
+    """Single-domain users, as many from each domain as they have there, and the probe.
+
+    `known` are the users whom the examples show: of them the probe would prove nothing.
+    """
     single = users.filter(part="single")
     probe = users.filter(part="overlap")
+    num_single = scenario.titles.max_users // len(scenario.domains)
+    num_probe = scenario.titles.probe_users // len(scenario.domains)
+    nobody = np.empty(0, dtype=known.dtype)
     tasks = []
     for source in scenario.domains:
         own = single.filter(pl.col(source).is_not_null())
-        share = round(scenario.titles.max_users / len(scenario.domains))
-        chosen = _sample(own, share, generator)
-        asked = _sample(probe, scenario.titles.probe_users // len(scenario.domains), generator)
+        chosen = _sample(own, num_single, nobody, generator)
+        asked = _sample(probe, num_probe, known, generator)
         for row in pl.concat([chosen, asked]).iter_rows(named=True):
             tasks.append(
                 TitleTask(
@@ -173,9 +183,13 @@ def _draw_tasks(
     return tasks
 
 
-def _sample(users: pl.DataFrame, count: int, generator: np.random.Generator) -> pl.DataFrame:
-    chosen = generator.permutation(users.height)[:count]
-    return users[np.sort(chosen)]
+def _sample(
+    users: pl.DataFrame, count: int, without: np.ndarray, generator: np.random.Generator
+) -> pl.DataFrame:
+    """`count` users at random, in their order; a larger count adds to those of a smaller one."""
+    order = generator.permutation(users.height)
+    allowed = ~np.isin(users["user"].to_numpy()[order], without)
+    return users[np.sort(order[allowed][:count])]
 
 
 def _request_seed(seed: int, task: TitleTask) -> int:

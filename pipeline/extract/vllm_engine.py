@@ -34,9 +34,7 @@ class VllmGenerator:
     Constrained answers carry no free whitespace: small models otherwise pad lists with it.
     """
 
-    def __init__(
-        self, model: LocalModel, sampling: Sampling, config: VllmConfig | None = None
-    ):
+    def __init__(self, model: LocalModel, sampling: Sampling, config: VllmConfig | None = None):
         self._model = model
         self._sampling = sampling
         self._config = config or VllmConfig()

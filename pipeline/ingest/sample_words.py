@@ -1,4 +1,4 @@
-"""The synthetic world's vocabulary: tastes, their themes and products, brands, phrases.
+"""The synthetic world's vocabulary: tastes, their brands, themes and products, phrases.
 
 Everything here is invented. A theme's products share words across the two domains, mostly
 but not always, so text bridges the domains where shared users are few.
@@ -16,6 +16,7 @@ class Theme:
 @dataclass(frozen=True)
 class Taste:
     name: str
+    brands: tuple[str, str]  # each sells in both domains
     aisles: tuple[str, str]  # last part of the category path: food, kitchen
     themes: tuple[Theme, ...]
 
@@ -27,15 +28,18 @@ def _theme(line: str) -> Theme:
     return Theme(name.strip(), (food, kitchen))
 
 
-def _taste(name: str, food_aisle: str, kitchen_aisle: str, lines: str) -> Taste:
+def _taste(
+    name: str, brands: tuple[str, str], food_aisle: str, kitchen_aisle: str, lines: str
+) -> Taste:
     text = " ".join(lines.split())
     themes = tuple(_theme(line) for line in text.split(" / "))
-    return Taste(name, (food_aisle, kitchen_aisle), themes)
+    return Taste(name, brands, (food_aisle, kitchen_aisle), themes)
 
 
 TASTES = (
     _taste(
         "Japanese cooking",
+        ("Hoshi Table", "Umi & Co"),
         "Pantry Staples",
         "Asian Cookware",
         """
@@ -58,6 +62,7 @@ TASTES = (
     ),
     _taste(
         "Italian cooking",
+        ("Casa Belforte", "Nonna Tilda"),
         "Pasta & Sauces",
         "Pasta Tools",
         """
@@ -77,6 +82,7 @@ TASTES = (
     ),
     _taste(
         "Mexican cooking",
+        ("Rancho Verano", "La Comalera"),
         "Latin Foods",
         "Specialty Cookware",
         """
@@ -98,6 +104,7 @@ TASTES = (
     ),
     _taste(
         "Indian cooking",
+        ("Rani Pantry", "Saffron Gate"),
         "Spices & Seasonings",
         "Spice Tools",
         """
@@ -117,6 +124,7 @@ TASTES = (
     ),
     _taste(
         "bread baking",
+        ("Crumb & Crust Row", "Old Mill Lane"),
         "Baking Flours",
         "Bakeware",
         """
@@ -139,6 +147,7 @@ TASTES = (
     ),
     _taste(
         "pastry and cakes",
+        ("Maison Orme", "Sugar Alder"),
         "Dessert Baking",
         "Pastry Tools",
         """
@@ -159,6 +168,7 @@ TASTES = (
     ),
     _taste(
         "coffee",
+        ("Dark Harbor Roasters", "Morning Quill Coffee"),
         "Coffee",
         "Coffee Makers",
         """
@@ -181,6 +191,7 @@ TASTES = (
     ),
     _taste(
         "tea",
+        ("Leaf & Kettle Row", "Dovecote Tea"),
         "Tea",
         "Teaware",
         """
@@ -203,6 +214,7 @@ TASTES = (
     ),
     _taste(
         "grilling and smoking",
+        ("Ember Oak", "Smokestack Hill"),
         "Sauces & Rubs",
         "Outdoor Cooking",
         """
@@ -224,6 +236,7 @@ TASTES = (
     ),
     _taste(
         "vegan smoothies",
+        ("Green Fennel", "Sprout Yard"),
         "Plant Based",
         "Blenders & Juicers",
         """
@@ -244,6 +257,7 @@ TASTES = (
     ),
     _taste(
         "canning and preserves",
+        ("Larkfield Preserving", "Cellar Shelf"),
         "Canning Ingredients",
         "Canning Supplies",
         """
@@ -264,6 +278,7 @@ TASTES = (
     ),
     _taste(
         "cocktails",
+        ("Bar Quillon", "Copper Jigger Row"),
         "Cocktail Mixers",
         "Barware",
         """
@@ -281,6 +296,7 @@ TASTES = (
     ),
     _taste(
         "kids' lunches",
+        ("Little Yarrow", "Lunch Otter"),
         "Snack Foods",
         "Lunch Gear",
         """
@@ -301,6 +317,7 @@ TASTES = (
     ),
     _taste(
         "fermenting",
+        ("Culture Cellar", "Bubbling Crock"),
         "Cultures",
         "Fermentation Gear",
         """
@@ -319,6 +336,7 @@ TASTES = (
     ),
     _taste(
         "camping meals",
+        ("Pinebrook Trail", "Tin Mug Camp"),
         "Travel Foods",
         "Camp Kitchen",
         """
@@ -339,13 +357,6 @@ TASTES = (
 )
 
 DEPARTMENTS = ("Grocery & Gourmet Food", "Home & Kitchen")
-
-BRANDS = (
-    "Alder Row", "Bluefern", "Cobble Lane", "Doveton", "Eastmere", "Fennimore", "Glenhart",
-    "Harbor Oak", "Ivy & Stone", "Juniper Yard", "Kestrel", "Larkfield", "Maison Orme",
-    "Nettlewood", "Oskar & Sons", "Pinebrook", "Quillon", "Redgate", "Saltmarsh", "Thistle Hill",
-    "Umberly", "Vale & Co", "Westerby", "Yarrow",
-)  # fmt: skip
 
 SIZES = (
     ("8 oz", "12 Ounce", "1 lb", "Pack of 2", "Pack of 3", "Pack of 6", "Family Size", "16 oz"),

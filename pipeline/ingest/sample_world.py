@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.ingest.sample_words import BRANDS, SIZES, TASTES, Taste, Theme
+from pipeline.ingest.sample_words import SIZES, TASTES, Taste, Theme
 
 DOMAINS = (0, 1)  # food, kitchen
 SECONDS_A_DAY = 86_400
@@ -104,7 +104,7 @@ def _products(domain: int, config: WorldConfig, random: np.random.Generator) -> 
         names = [(theme, name) for theme in taste.themes for name in theme.products[domain]]
         weights = _zipf(len(names), config.zipf, random)
         for (theme, name), weight in zip(names, weights, strict=True):
-            brand, size = str(random.choice(BRANDS)), str(random.choice(SIZES[domain]))
+            brand, size = str(random.choice(taste.brands)), str(random.choice(SIZES[domain]))
             made.append(
                 Product(
                     asin=next(asins),

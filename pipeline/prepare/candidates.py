@@ -27,7 +27,9 @@ def build_candidates(scenario: Scenario, store: Store) -> Outcome:
     vocabulary = pl.DataFrame(
         pl.from_arrow(store.read_table(f"vocabulary/{scenario.name}", ["item", "domain"]))
     )
-    items = {domain: vocabulary.filter(domain=domain)["item"].to_numpy() for domain in scenario.domains}
+    items = {
+        domain: vocabulary.filter(domain=domain)["item"].to_numpy() for domain in scenario.domains
+    }
     artifact = store.write_table(
         f"candidates/{scenario.name}", CANDIDATES, _batches(cold, items, scenario)
     )

@@ -4,7 +4,7 @@ import polars as pl
 
 from pipeline.catalog import Scenario
 from pipeline.columns import INTERACTIONS
-from pipeline.outcome import Outcome
+from pipeline.outcome import Fact, Outcome
 from pipeline.prepare.kcore import k_core
 from pipeline.store import Store
 
@@ -19,7 +19,7 @@ def build_interactions(scenario: Scenario, store: Store) -> Outcome:
         raise ValueError(_nothing_shared(scenario, reviews, windowed, kept))
     kept = kept.sort("user_id", "timestamp", "domain", "item_id")
     artifact = store.write_table(f"interactions/{scenario.name}", INTERACTIONS, kept.to_arrow())
-    facts = {
+    facts: dict[str, Fact] = {
         "reviews": reviews.height,
         "in_time_window": windowed.height,
         "in_k_core": kept.height,
@@ -36,9 +36,7 @@ def build_interactions(scenario: Scenario, store: Store) -> Outcome:
 def _reviews_of(domain: str, store: Store) -> pl.DataFrame:
     table = store.read_table(f"reviews/{domain}", ["user_id", "item_id", "timestamp", "part"])
     frame = pl.DataFrame(pl.from_arrow(table))
-    return frame.select(
-        "user_id", pl.lit(domain).alias("domain"), "item_id", "timestamp", "part"
-    )
+    return frame.select("user_id", pl.lit(domain).alias("domain"), "item_id", "timestamp", "part")
 
 
 def _in_window(reviews: pl.DataFrame, scenario: Scenario) -> pl.DataFrame:
@@ -61,7 +59,8 @@ def _nothing_shared(
     shared = [_num_overlap_users(frame) for frame in (reviews, windowed, kept)]
     return (
         f"scenario {scenario.name!r}: no user is active in both {' and '.join(scenario.domains)} "
-        f"(shared users: {shared[0]} in the reviews, {shared[1]} in the time window, {shared[2]} in "
-        f"the {scenario.filters.k_core}-core). Check that the domains come from the same release "
-        f"and that user and item columns are not swapped, or widen scenario.{scenario.name}.filters"
+        f"(shared users: {shared[0]} in the reviews, {shared[1]} in the time window, {shared[2]} "
+        f"in the {scenario.filters.k_core}-core). Check that the domains come from the same "
+        "release and that user and item columns are not swapped, or widen "
+        f"scenario.{scenario.name}.filters"
     )

@@ -60,7 +60,7 @@ def _check_histories(sequences: pl.DataFrame, item_domain: pl.DataFrame, where: 
 
 
 def _check_copies(sequences: pl.DataFrame, where: str) -> None:
-    """No evaluation history may stand whole, label included, in a training sequence's tail."""
+    """No evaluation user's visible history and label may together be a training sequence."""
     train = sequences.filter(pl.col("part") == "overlap").select(pl.col("items").alias("whole"))
     cold = sequences.filter(pl.col("label").is_not_null()).select(
         "user_id", pl.concat_list("items", "label").alias("whole")

@@ -13,7 +13,7 @@ import polars as pl
 
 from pipeline.catalog import Scenario
 from pipeline.columns import PARTS, SEQUENCES
-from pipeline.outcome import Outcome
+from pipeline.outcome import Fact, Outcome
 from pipeline.prepare.leaks import check_no_leak
 from pipeline.prepare.splits import assign_parts
 from pipeline.store import Store
@@ -50,9 +50,7 @@ def _item_domain(scenario: Scenario, store: Store) -> pl.DataFrame:
     return pl.DataFrame(pl.from_arrow(store.read_table(f"vocabulary/{scenario.name}", columns)))
 
 
-def _whole_sequences(
-    scenario: Scenario, store: Store, item_domain: pl.DataFrame
-) -> pl.DataFrame:
+def _whole_sequences(scenario: Scenario, store: Store, item_domain: pl.DataFrame) -> pl.DataFrame:
     """One row a user: user_id, items in time order, number of domains, published part."""
     interactions = pl.DataFrame(pl.from_arrow(store.read_table(f"interactions/{scenario.name}")))
     return (
@@ -97,12 +95,12 @@ def _shuffle(sequences: pl.DataFrame, seed: int) -> pl.DataFrame:
     )
 
 
-def _facts(sequences: pl.DataFrame) -> dict[str, int | float | str]:
-    facts: dict[str, int | float | str] = {}
+def _facts(sequences: pl.DataFrame) -> dict[str, Fact]:
+    facts: dict[str, Fact] = {}
     for part in PARTS:
         own = sequences.filter(part=part)
         facts[f"{part}_users"] = own.height
-        facts[f"{part}_mean_length"] = round(float(own["items"].list.len().mean() or 0), 2)
+        facts[f"{part}_mean_length"] = round(own["items"].explode().len() / max(own.height, 1), 2)
     for domain in sequences["target_domain"].drop_nulls().unique().sort():
         own = sequences.filter(part="test", target_domain=domain)
         facts[f"test_users_to_{domain}"] = own.height

@@ -28,7 +28,11 @@ def build_vocabulary(scenario: Scenario, store: Store) -> Outcome:
         pl.col("title").is_not_null().alias("has_title"),
         pl.col("title").fill_null(pl.col("item_id")).alias("title"),
         pl.concat_str(
-            pl.col("title").fill_null(UNTITLED), "category", "brand", separator=". ", ignore_nulls=True
+            pl.col("title").fill_null(UNTITLED),
+            "category",
+            "brand",
+            separator=". ",
+            ignore_nulls=True,
         ).alias("text"),
     )
     artifact = store.write_table(

@@ -10,6 +10,7 @@ generic items.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -80,7 +81,7 @@ def ground(
     flat = [title for own in titles for title in own]
     embedded, _ = embed_texts(flat, encoder, cache)
     bounds = np.cumsum([0, *(len(own) for own in titles)])
-    groups = [embedded[start:end] for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
+    groups = [embedded[start:end] for start, end in pairwise(bounds)]
     if config.query == "mean":
         means = np.stack([group.mean(0) for group in groups])
         groups = list((means / np.linalg.norm(means, axis=1, keepdims=True))[:, None])
@@ -88,7 +89,7 @@ def ground(
     bounds = np.cumsum([0, *(len(group) for group in groups)])
     return [
         _best_of(items[rows[start:end]], scores[start:end], config.num_items)
-        for start, end in zip(bounds[:-1], bounds[1:], strict=True)
+        for start, end in pairwise(bounds)
     ]
 
 

@@ -22,8 +22,9 @@ def recall_of_probe(pseudo: pa.Table, scenario: Scenario, store: Store) -> dict[
     sizes = {domain: vocabulary.count(domain) for domain in scenario.domains}
     hits = chance = num_items = users_hit = 0.0
     for row in probe:
-        found = set(row["items"]) & set(owned[row["user"]])
-        in_domain = [i for i in owned[row["user"]] if vocabulary[i - 1] == row["target_domain"]]
+        own = set(owned[row["user"]])
+        in_domain = [item for item in own if vocabulary[item - 1] == row["target_domain"]]
+        found = own & set(row["items"])
         hits += len(found)
         users_hit += bool(found)
         num_items += len(in_domain)

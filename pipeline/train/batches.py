@@ -139,9 +139,7 @@ def _cuts(domains: np.ndarray) -> np.ndarray:
     return np.arange(first_change, len(domains))
 
 
-def _draw_cut(
-    domains: np.ndarray, config: TransferConfig, generator: np.random.Generator
-) -> int:
+def _draw_cut(domains: np.ndarray, config: TransferConfig, generator: np.random.Generator) -> int:
     cuts = _cuts(domains)
     if config.cut == "last":
         return int(cuts[-1])

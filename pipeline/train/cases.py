@@ -53,7 +53,9 @@ def load_cold_cases(store: Store, scenario: Scenario, part: str) -> ColdCases:
     return ColdCases(
         part=part,
         user_N=_integers(table["user"]),
-        query=Query(histories.padded(everyone, scenario.training.max_length), torch.tensor(domains)),
+        query=Query(
+            histories.padded(everyone, scenario.training.max_length), torch.tensor(domains)
+        ),
         label_N=_integers(table["label"]),
     )
 

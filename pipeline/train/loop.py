@@ -7,8 +7,9 @@ that was not: data and dropout of an epoch depend on the seed and the epoch alon
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import torch
@@ -19,6 +20,8 @@ from pipeline.train.checkpoint import Checkpoint, Progress
 
 log = logging.getLogger(__name__)
 
+_TURN = 1_000_000  # keeps the data order of repeated passes apart from that of other epochs
+
 
 @dataclass(frozen=True, kw_only=True)
 class LoopConfig:
@@ -28,6 +31,7 @@ class LoopConfig:
     clip_norm: float = 5.0  # of the gradient of all parameters together
     max_epochs: int = 30
     patience: int = 5  # epochs without a better validation score before stopping
+    min_steps: int = 50  # an epoch of a small set is repeated until it has so many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +57,7 @@ def fit(
     """Train `model` in place and leave it at its best validation epoch.
 
     `validate` returns a score, higher is better. Raises FloatingPointError with step and term
-    where a loss is not finite.
+    where a loss is not finite, and where a score is not.
     """
     model.to(device)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -64,7 +68,8 @@ def fit(
     while not _finished(progress, config):
         started = time.perf_counter()
         _seed_epoch(seed, progress.epoch)
-        terms = _train_epoch(model, optimizer, epoch_batches(progress.epoch), loss, config, device)
+        batches = _long_enough(epoch_batches, progress.epoch, config.min_steps)
+        terms = _train_epoch(model, optimizer, batches, loss, config, device)
         score = _validated(model, validate)
         seconds = time.perf_counter() - started
         progress = progress.after(model, score, {**terms, "valid": score, "seconds": seconds})
@@ -83,6 +88,22 @@ def fit(
 def _finished(progress: Progress, config: LoopConfig) -> bool:
     stale = progress.epoch - progress.best_epoch - 1
     return progress.epoch >= config.max_epochs or stale >= config.patience
+
+
+def _long_enough(
+    epoch_batches: Callable[[int], Iterable[Any]], epoch: int, min_steps: int
+) -> Iterator[Any]:
+    """Whole passes, each in an order of its own, until there were enough steps.
+
+    Validating after every few steps would stop a small set's training by chance.
+    """
+    steps = 0
+    for turn in count():
+        for batch in epoch_batches(epoch + turn * _TURN):
+            steps += 1
+            yield batch
+        if steps >= min_steps or steps == 0:
+            return
 
 
 def _seed_epoch(seed: int, epoch: int) -> None:
@@ -110,7 +131,7 @@ def _train_epoch(
         nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         optimizer.step()
         for name, value in terms.items():
-            sums[name] = sums.get(name, 0.0) + float(value)
+            sums[name] = sums.get(name, 0.0) + float(value.detach())
     if step == 0:
         raise ValueError("an epoch has no batch: the training set is empty")
     return {name: total / step for name, total in sums.items()}
@@ -118,17 +139,21 @@ def _train_epoch(
 
 def _check_finite(terms: Losses, step: int) -> None:
     for name, value in terms.items():
-        if not math.isfinite(float(value.detach())):
+        number = float(value.detach())
+        if not math.isfinite(number):
             raise FloatingPointError(
-                f"loss term {name!r} is {float(value)} at step {step}: lower the learning rate or "
-                "look for broken inputs"
+                f"loss term {name!r} is {number} at step {step}: lower the learning rate or look "
+                "for broken inputs"
             )
 
 
 def _validated(model: nn.Module, validate: Callable[[], float]) -> float:
     model.eval()
     with torch.no_grad():
-        return validate()
+        score = validate()
+    if not math.isfinite(score):
+        raise FloatingPointError(f"the validation score is {score}: look for broken inputs")
+    return score
 
 
 def to_device(batch: Any, device: torch.device) -> Any:

@@ -84,9 +84,7 @@ def train_system(system: str, scenario: Scenario, store: Store) -> Outcome:
     return _train_seeds(weights, seeds_of(system, scenario), parameters(run), train)
 
 
-def load_system(
-    system: str, scenario: Scenario, store: Store, seed: int
-) -> Recommender | Counter:
+def load_system(system: str, scenario: Scenario, store: Store, seed: int) -> Recommender | Counter:
     """A trained system, ready to score on the CPU."""
     model = _build(_run(system, scenario, store), scenario, store)
     load_weights(store, weights_folder(system, scenario), seed, model)
@@ -133,6 +131,7 @@ def _fit(
         return train_sequential(run, model, scenario, store, seed, checkpoint)
     assert isinstance(model, LGCD)
     load_weights(store, encoders_folder(scenario), seed, model.encoders)
+    model.start_from_encoders()
     return train_transfer(run, model, scenario, store, seed, checkpoint)
 
 

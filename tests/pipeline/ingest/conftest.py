@@ -4,7 +4,7 @@ import gzip
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -93,9 +93,10 @@ def sequences(tmp_path: Path) -> Callable[..., Catalog]:
             titles = [f"Title {name}" for name in names]
             columns = {"index": pa.array(range(count), pa.int32()), "asin": names, "title": titles}
             pq.write_table(pa.table(columns), tmp_path / f"items_{half}.parquet")
+        halves: tuple[tuple[str, Literal["A", "B"]], ...] = (("a", "A"), ("b", "B"))
         domains = {
             name: Domain(name=name, title=name, format="llmcdsr", folder=".", half=half)
-            for name, half in (("a", "A"), ("b", "B"))
+            for name, half in halves
         }
         return Catalog(folder=tmp_path, domains=domains, scenarios={})
 

@@ -1,7 +1,7 @@
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -130,9 +130,10 @@ def test_a_missing_file_names_path_key_and_remedy(sequences: Build, tmp_path: Pa
 
 def test_food_kitchen_has_its_published_counts(real: Callable[[str], Path]) -> None:
     folder = real("food-kitchen")
-    lines, rows = Counter[str](), Counter[str]()
+    rows = Counter[str]()
     users: dict[str, set[str]] = {}
-    for half in ("A", "B"):
+    halves: tuple[Literal["A", "B"], ...] = ("A", "B")
+    for half in halves:
         domain = Domain(name=half, title=half, format="llmcdsr", folder=folder.name, half=half)
         catalog = Catalog(folder=folder.parent, domains={half: domain}, scenarios={})
         table = pa.Table.from_batches(read_reviews(catalog, domain), schema=REVIEWS)
@@ -156,7 +157,8 @@ def test_food_kitchen_has_its_published_counts(real: Callable[[str], Path]) -> N
 
 def test_food_kitchen_has_its_published_items(real: Callable[[str], Path]) -> None:
     folder = real("food-kitchen")
-    for half, count in (("A", 8661), ("B", 27637)):
+    halves: tuple[tuple[Literal["A", "B"], int], ...] = (("A", 8661), ("B", 27637))
+    for half, count in halves:
         domain = Domain(name=half, title=half, format="llmcdsr", folder=folder.name, half=half)
         catalog = Catalog(folder=folder.parent, domains={half: domain}, scenarios={})
         table = pa.Table.from_batches(read_items(catalog, domain), schema=ITEMS)

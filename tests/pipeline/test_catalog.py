@@ -1,0 +1,127 @@
+"""The catalog: what is right loads, what is wrong is named together with what is allowed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.catalog import Candidates, Catalog, Domain, Filters, load_catalog, parameters
+
+ROOT = Path(__file__).resolve().parents[2]
+
+GOOD = """
+[domain.food]
+title = "groceries"
+format = "llmcdsr"
+folder = "raw"
+half = "A"
+
+[domain.toys]
+title = "toys"
+format = "amazon-2018"
+reviews = "toys.json.gz"
+items = "meta_toys.json.gz"
+
+[scenario.both]
+domains = ["food", "toys"]
+split = { valid = 0.2, test = 0.3 }
+training = { seeds = [4] }
+"""
+
+
+def load(folder: Path, text: str) -> Catalog:
+    path = folder / "catalog.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_catalog(path)
+
+
+def test_the_shipped_catalog_loads() -> None:
+    catalog = load_catalog(ROOT / "data" / "catalog.toml")
+    assert {"demo", "food-kitchen"} <= set(catalog.scenarios)
+    assert [domain.name for domain in catalog.domains_of("demo")] == ["demo-food", "demo-kitchen"]
+
+
+def test_a_good_catalog_becomes_frozen_configs_with_defaults(tmp_path: Path) -> None:
+    catalog = load(tmp_path, GOOD)
+    scenario = catalog.scenarios["both"]
+    assert catalog.folder == tmp_path
+    assert catalog.domains["food"] == Domain(
+        name="food", title="groceries", format="llmcdsr", folder="raw", half="A"
+    )
+    assert scenario.domains == ("food", "toys")
+    assert (scenario.split.valid, scenario.split.test, scenario.split.kind) == (0.2, 0.3, "random")
+    assert scenario.training.seeds == (4,)
+    assert scenario.candidates == Candidates()
+
+
+def test_a_whole_number_will_do_where_a_share_is_asked(tmp_path: Path) -> None:
+    catalog = load(tmp_path, GOOD.replace("valid = 0.2", "valid = 0"))
+    assert catalog.scenarios["both"].split.valid == 0.0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        # unknown keys, at every depth
+        ("[domain.food]", "[domains.food]", r": domains is not a known key; allowed: domain, scen"),
+        ("half =", "halves =", r"domain\.food\.halves is not a known key; allowed: .*half"),
+        ("split =", "splits =", r"scenario\.both\.splits is not a known key; allowed: .*split"),
+        ("valid =", "vaild =", r"scenario\.both\.split\.vaild is not a known key; allowed: .*vali"),
+        ('half = "A"', 'half = "A"\nname = "x"', r"domain\.food\.name is not a known key"),
+        # wrong types and values
+        ('"groceries"', "7", r"domain\.food\.title = 7; it must be of type str"),
+        ("valid = 0.2", 'valid = "0.2"', r"both\.split\.valid = '0\.2'; it must be of type float"),
+        ("[4]", "[4.0]", r"both\.training\.seeds\[0\] = 4\.0; it must be of type int"),
+        ("[4]", "[true]", r"both\.training\.seeds\[0\] = True; it must be of type int"),
+        ("[4]", "4", r"both\.training\.seeds = 4; it must be a list"),
+        ("{ seeds = [4] }", "3", r"both\.training = 3; it must be a table"),
+        ("folder = ", "folder = 3 #", r"domain\.food\.folder = 3; it must be of type str"),
+        ('"llmcdsr"', '"csv"', r"domain\.food\.format = 'csv'; allowed: 'amazon-2018', 'llmcdsr'"),
+        ('half = "A"', 'half = "C"', r"domain\.food\.half = 'C'; allowed: 'A', 'B'"),
+        ("{ valid", '{ kind = "any", valid', r"split\.kind = 'any'; allowed: 'random', 'publish"),
+        # what is missing
+        ('title = "toys"', "", r"domain\.toys\.title is missing"),
+        ('domains = ["food", "toys"]', "", r"scenario\.both\.domains is missing"),
+        ('half = "A"', "", r"domain\.food\.half is missing: format 'llmcdsr' needs it"),
+        ('reviews = "toys.json.gz"', "", r"domain\.toys\.reviews is missing: format 'amazon-2018'"),
+        # domains and scenarios that do not fit together
+        ('["food", "toys"]', '["food", "tois"]', r"names 'tois'; known domains: food, toys"),
+        ('["food", "toys"]', '["food", "food"]', r"both\.domains = .*; the two must differ"),
+        ('["food", "toys"]', '["food"]', r"both\.domains = .*; it must have 2 entries"),
+        ('["food", "toys"]', '"food"', r"both\.domains = 'food'; it must be a list"),
+        ("test = 0.3", "test = 0.8", r"both\.split: valid \+ test must lie between 0 and 1"),
+        ("[4]", "[]", r"both\.training\.seeds is empty; name at least one seed"),
+        ("[4] }", "[4] }\ncandidates = { seeds = [] }", r"both\.candidates\.seeds is empty"),
+        # headings
+        ("[scenario.both]", '[scenario."a/b"]', r"scenario\.a/b: a name may hold letters"),
+        ("[domain.food]", "domain = 3\n[food]", r"domain = 3; it must be tables \[domain\.<name"),
+        ("[domain.food]", "[domain]\nfood = 3\n[x]", r"domain\.food = 3; it must be a table"),
+        # not TOML
+        ("[domain.food]", "[domain.food", r"catalog\.toml is not valid TOML: .*line"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert GOOD.count(old) >= 1
+    text = GOOD.replace(old, new, 1)
+    if new.startswith("domain = 3") or new.startswith("[domain]"):
+        text = text.split("[domain.toys]")[0].split("[x]")[0].split("[food]")[0]
+    with pytest.raises(ValueError, match=said) as refusal:
+        load(tmp_path, text)
+    assert str(tmp_path / "catalog.toml") in str(refusal.value)
+
+
+def test_a_missing_catalog_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"catalog\.toml is missing"):
+        load_catalog(tmp_path / "catalog.toml")
+
+
+def test_a_catalog_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "catalog.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ValueError, match=r"catalog\.toml is not valid TOML"):
+        load_catalog(tmp_path / "catalog.toml")
+
+
+def test_parameters_are_plain_values_by_the_name_of_their_config() -> None:
+    found = parameters(Filters(k_core=5), Candidates(seeds=(1, 2)))
+    assert found["Filters"] == {"start": None, "end": None, "k_core": 5}
+    assert json.loads(json.dumps(found))["Candidates"] == {"num_negatives": 999, "seeds": [1, 2]}
