@@ -18,7 +18,9 @@ def ingest_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
     partitions = Partitions(catalog)
     version = code_version(VERSION, each_domain(catalog, parameters))
 
-    @dg.asset(partitions_def=partitions.domains, group_name=GROUP, kinds={"json"}, code_version=version)
+    @dg.asset(
+        partitions_def=partitions.domains, group_name=GROUP, kinds={"json"}, code_version=version
+    )
     def raw(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         """The raw dump, generated for the demo's domains, checked to be there for all others."""
         return _raw_result(prepare_raw(workspace.catalog, context.partition_key))
@@ -53,8 +55,8 @@ def ingest_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
 
 
 def _raw_result(files: RawFiles) -> dg.MaterializeResult:
-    rows = [f"| {role} | {path} | {files.sizes[role]:,} |" for role, path in files.paths.items()]
-    table = "\n".join(["| role | file | bytes |", "|---|---|---|", *rows])
+    rows = [f"| {role} | {files.sizes[role]:,} | {path} |" for role, path in files.paths.items()]
+    table = "\n".join(["| role | bytes | file |", "|---|---|---|", *rows])
     return dg.MaterializeResult(
         data_version=dg.DataVersion(files.digest), metadata={"files": dg.MetadataValue.md(table)}
     )

@@ -39,8 +39,9 @@ def refresh(
 
     Stops at the first failure with the asset's own error.
     """
-    resources = {"workspace": workspace}
-    graph = dg.Definitions(assets=list(assets), resources=resources).resolve_asset_graph()
+    definitions = dg.Definitions(assets=list(assets), resources={"workspace": workspace})
+    graph = definitions.resolve_asset_graph()
+    job = definitions.resolve_implicit_global_asset_job_def()
     domains = workspace.scenario(scenario).domains
     done = []
     for key in graph.toposorted_asset_keys:
@@ -51,12 +52,10 @@ def refresh(
             name = f"{key.to_user_string()}[{partition}]"
             log.info("%s: %s", name, causes[0])
             started = time.perf_counter()
-            dg.materialize(
-                [*assets],
-                selection=[key],
+            job.execute_in_process(
+                asset_selection=[key],
                 partition_key=partition,
                 instance=instance,
-                resources=resources,
                 run_config=_QUIET,
             )
             log.info("%s: done in %.1f s", name, time.perf_counter() - started)

@@ -1,5 +1,10 @@
-"""The workspace that assets work in: the data folder with its catalog, store and cache."""
+"""The workspace that assets work in: the data folder with its catalog, store and cache.
 
+The data folder is the project's `data/`, or what the environment variable COLDBRIDGE_DATA names.
+Dagster's own state is a matter of DAGSTER_HOME and dagster.yaml.
+"""
+
+import os
 from pathlib import Path
 
 import dagster as dg
@@ -13,7 +18,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 class Workspace(dg.ConfigurableResource):
     """Plain objects for pipeline functions; everything lies below one data folder."""
 
-    data: str = str(PROJECT / "data")
+    data: str = os.environ.get("COLDBRIDGE_DATA", str(PROJECT / "data"))
 
     @property
     def catalog(self) -> Catalog:

@@ -62,10 +62,10 @@ class VllmGenerator:
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[Generation]:
         """Answers in the order of the requests. ValueError where a prompt is too long."""
-        engine = self._start()
-        tokenizer = engine.get_tokenizer()
+        self._start()
+        tokenizer = self._engine.get_tokenizer()
         prompts = [self._render(tokenizer, request) for request in requests]
-        answers = engine.generate(
+        answers = self._engine.generate(
             prompts, [self._parameters(request) for request in requests], use_tqdm=False
         )
         return [
@@ -85,7 +85,12 @@ class VllmGenerator:
             self._engine = None
             gc.collect()
 
-    def _start(self) -> Any:
+    def _start(self) -> None:
+        """Start the engine unless it runs.
+
+        It is not returned: vLLM keeps frames of its start alive, and with them the variables of
+        all callers, so a variable that holds the engine would keep its memory after `close`.
+        """
         if self._engine is None:
             _set_environment(self._config)
             from vllm import LLM
@@ -105,7 +110,6 @@ class VllmGenerator:
                 disable_log_stats=True,
                 structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
             )
-        return self._engine
 
     def _render(self, tokenizer: Any, request: GenerationRequest) -> str:
         messages = [{"role": role, "content": content} for role, content in request.messages]

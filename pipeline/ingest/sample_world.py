@@ -20,8 +20,8 @@ _LETTERS = np.array(list("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"))
 @dataclass(frozen=True, kw_only=True)
 class WorldConfig:
     seed: int = 0
-    food_users: int = 650  # active in food alone
-    kitchen_users: int = 650
+    food_users: int = 1500  # active in food alone
+    kitchen_users: int = 1500
     shared_users: int = 700
     interactions: tuple[int, int] = (5, 8)  # least and most of a user in a domain
     two_tastes: float = 0.8  # share of users with a second taste

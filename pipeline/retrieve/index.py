@@ -16,4 +16,6 @@ def nearest(queries: np.ndarray, pool: np.ndarray, k: int) -> tuple[np.ndarray, 
     index = faiss.IndexFlatIP(pool.shape[1])
     index.add(np.ascontiguousarray(pool, dtype=np.float32))
     scores, rows = index.search(np.ascontiguousarray(queries, dtype=np.float32), k)
-    return scores, rows
+    # FAISS leaves the order of equal scores open, and items with equal texts are common.
+    order = np.lexsort((rows, -scores))
+    return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)

@@ -36,9 +36,7 @@ def refreshed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Refresh:
     """Refresh `small` with the catalog as changed; the ingest and prepare stages of a tiny world."""
-    tiny = functools.partial(
-        sample.WorldConfig, food_users=60, kitchen_users=60, shared_users=80
-    )
+    tiny = functools.partial(sample.WorldConfig, food_users=60, kitchen_users=60, shared_users=80)
     monkeypatch.setattr(sample, "WorldConfig", tiny)
 
     def call(**changes: str) -> list[str]:
@@ -154,7 +152,9 @@ def test_the_log_of_a_run_says_nothing_that_reviewers_wrote(
     with gzip.open(tmp_path / "raw/food.json.gz") as file:
         review = json.loads(next(file))
     events = " ".join(
-        str(entry.dagster_event) for run in instance.get_runs() for entry in instance.all_logs(run.run_id)
+        str(entry.dagster_event)
+        for run in instance.get_runs()
+        for entry in instance.all_logs(run.run_id)
     )
     assert review["asin"] in events  # previews are there
     assert review["reviewText"] not in events

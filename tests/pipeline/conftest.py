@@ -1,6 +1,5 @@
 """A little world: two domains of twelve items, twenty users, prepared by the real stage."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,8 +17,6 @@ from pipeline.store import Store
 
 DOMAINS = ("food", "tools")
 NUM_ITEMS = 12
-
-WriteReviews = Callable[[dict[str, list[tuple[str, str, int]]]], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,18 +38,14 @@ class World:
         return replace(self, scenario=scenario)
 
 
-def write_reviews(
-    store: Store, domain: str, reviews: list[tuple[str, str, int]], part: str | None = None
-) -> None:
+def write_reviews(store: Store, domain: str, reviews: list[tuple[str, str, int]]) -> None:
     """Reviews as (user, item, timestamp)."""
-    rows = [
-        {"user_id": user, "item_id": item, "timestamp": time, "part": part}
-        for user, item, time in reviews
-    ]
+    columns = ("user_id", "item_id", "timestamp")
+    rows = [dict(zip(columns, review, strict=True)) for review in reviews]
     store.write_table(f"reviews/{domain}", REVIEWS, pa.Table.from_pylist(rows, schema=REVIEWS))
 
 
-def write_items(store: Store, domain: str, titles: dict[str, str | None]) -> None:
+def write_items(store: Store, domain: str, titles: dict[str, str]) -> None:
     rows = [{"item_id": item, "title": title} for item, title in titles.items()]
     store.write_table(f"items/{domain}", ITEMS, pa.Table.from_pylist(rows, schema=ITEMS))
 
@@ -87,12 +80,12 @@ def world(empty_world: World) -> World:
             items = generator.permutation(NUM_ITEMS)[: generator.integers(3, 6)]
             times = generator.permutation(1000)[: len(items)]
             for item, time in zip(items, times, strict=True):
-                # Even and odd times keep the two domains' reviews from tying.
-                entry = (f"user-{user:02}", f"{domain}-{item:02}", int(2 * time))
-                reviews[domain].append((*entry[:2], entry[2] + DOMAINS.index(domain)))
+                # Even times in one domain, odd ones in the other: no two reviews tie.
+                when = 2 * int(time) + DOMAINS.index(domain)
+                reviews[domain].append((f"user-{user:02}", f"{domain}-{item:02}", when))
     for domain in DOMAINS:
         write_reviews(empty_world.store, domain, reviews[domain])
         titles = {f"{domain}-{i:02}": f"Fine {domain} number {i}" for i in range(NUM_ITEMS)}
-        write_items(empty_world.store, domain, dict(titles))
+        write_items(empty_world.store, domain, titles)
     empty_world.prepare()
     return empty_world

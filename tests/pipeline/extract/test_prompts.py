@@ -19,7 +19,9 @@ def test_a_prompt_shows_the_examples_as_turns_and_ends_with_the_users_own_titles
     messages = titles_prompt("groceries", "kitchen things", [example], ["Oats", "Honey"])
     assert [role for role, _ in messages] == ["system", "user", "assistant", "user"]
     assert "kitchen things" in messages[0][1] and "groceries" in messages[0][1]
-    assert messages[1][1] == "I like these groceries: Green Tea; Rice. Name 4 kitchen things for me."
+    assert (
+        messages[1][1] == "I like these groceries: Green Tea; Rice. Name 4 kitchen things for me."
+    )
     assert messages[2][1] == '{"titles":["Kettle","Tea Pot"]}'
     assert messages[3][1] == "I like these groceries: Oats; Honey. Name 4 kitchen things for me."
 

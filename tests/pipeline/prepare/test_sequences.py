@@ -14,6 +14,8 @@ from pipeline.prepare.sequences import build_sequences
 Bought = Sequence[tuple[str, str, str, int, str]]
 
 # Items by id: food a 1, b 2, c 3; tools x 4, y 5, z 6.
+NAMES = [("food", name) for name in "abc"] + [("tools", name) for name in "xyz"]
+
 BOUGHT: Bought = [
     ("solo", "food", "b", 2, "single"),
     ("solo", "food", "a", 1, "single"),
@@ -38,14 +40,9 @@ def write(world: Any, bought: Bought) -> None:
     table = pa.Table.from_pylist(rows, schema=INTERACTIONS)
     world.store.write_table("interactions/little", INTERACTIONS, table)
     vocabulary = [
-        {"item": i + 1, "domain": domain, "item_id": name, "title": "", "text": "", "has_title": 1}
-        for i, (domain, name) in enumerate(
-            [("food", "a"), ("food", "b"), ("food", "c")]
-            + [("tools", "x"), ("tools", "y"), ("tools", "z")]
-        )
+        {"item": i, "domain": domain, "item_id": name, "title": "", "text": "", "has_title": True}
+        for i, (domain, name) in enumerate(NAMES, start=1)
     ]
-    for row in vocabulary:
-        row["has_title"] = bool(row["has_title"])
     table = pa.Table.from_pylist(vocabulary, schema=VOCABULARY)
     world.store.write_table("vocabulary/little", VOCABULARY, table)
 

@@ -1,0 +1,204 @@
+"""The UI as people use it: `dg dev` on a data folder of its own, and a real browser.
+
+Slow and opt-in: `pytest -m slow`. The browser part wants the package `playwright` and a
+`chromium` on the PATH.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assets.resources import PROJECT
+from pipeline.store import Store
+
+pytestmark = pytest.mark.slow
+
+STARTUP_SECONDS = 300
+RUN_SECONDS = 300
+STOP_SECONDS = 60
+
+CATALOG = """
+[domain.food]
+title = "food"
+format = "amazon-2018"
+source = "sample"
+reviews = "raw/food.json.gz"
+items = "raw/meta_food.json.gz"
+max_malformed_lines = 5
+
+[domain.kitchen]
+title = "kitchen"
+format = "amazon-2018"
+source = "sample"
+reviews = "raw/kitchen.json.gz"
+items = "raw/meta_kitchen.json.gz"
+max_malformed_lines = 5
+
+[scenario.small]
+domains = ["food", "kitchen"]
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    url: str
+    data: Path
+
+    def query(self, query: str) -> dict[str, Any]:
+        request = urllib.request.Request(
+            f"{self.url}/graphql",
+            json.dumps({"query": query}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            reply = json.load(answer)
+        assert "errors" not in reply, reply["errors"]
+        return dict(reply["data"])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("ui")
+    data, home = folder / "data", folder / "home"
+    data.mkdir()
+    home.mkdir()
+    (data / "catalog.toml").write_text(CATALOG)
+    settings = (PROJECT / "dagster.yaml").read_text()
+    (home / "dagster.yaml").write_text(settings.replace("data/.dagster", str(home / "state")))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = folder / "dg.log"
+    process = _start(port, log, {"COLDBRIDGE_DATA": str(data), "DAGSTER_HOME": str(home)})
+    try:
+        server = Server(url=f"http://127.0.0.1:{port}", data=data)
+        _wait(lambda: _answers(server, process, log), STARTUP_SECONDS, "dg dev to answer")
+        yield server
+    finally:
+        _stop(process)
+
+
+def _start(port: int, log: Path, variables: dict[str, str]) -> subprocess.Popen[bytes]:
+    """`dg dev` in a process group of its own, so that all its children can be stopped."""
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [str(Path(sys.executable).with_name("dg")), "dev", "--port", str(port)],
+            cwd=PROJECT,
+            env=os.environ | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _answers(server: Server, process: subprocess.Popen[bytes], log: Path) -> bool:
+    assert process.poll() is None, f"dg dev ended: {log.read_text()}"
+    try:
+        return bool(server.query("{ version }"))
+    except OSError:
+        return False
+
+
+def _wait(ready: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(1)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask as Ctrl-C does, then make sure: nothing of the group outlives the test."""
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    process.wait(STOP_SECONDS)
+
+
+def test_the_definitions_load_in_the_server(server: Server) -> None:
+    answer = server.query(
+        """{ repositoriesOrError { __typename ... on RepositoryConnection { nodes {
+             location { name } jobs { name } assetNodes { groupName partitionKeys
+             assetKey { path } } } } } }"""
+    )
+    (repository,) = answer["repositoriesOrError"]["nodes"]
+    assert repository["location"]["name"] == "coldbridge"
+    assert "everything" in {job["name"] for job in repository["jobs"]}
+    partitions = {
+        tuple(n["assetKey"]["path"]): n["partitionKeys"] for n in repository["assetNodes"]
+    }
+    assert partitions[("reviews",)] == ["food", "kitchen"]
+    assert partitions[("weights", "lgcd")] == ["small"]
+
+
+def test_the_projects_settings_are_in_force(server: Server) -> None:
+    info = server.query("{ instance { info } }")["instance"]["info"]
+    assert "max_concurrent_runs: 2" in info
+    assert "telemetry:\n  enabled: false" in info
+
+
+@pytest.fixture
+def page(server: Server) -> Iterator[Any]:
+    browser_path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if browser_path is None:
+        pytest.skip("no chromium on the PATH")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        # Chromium's sandbox does not start for root, as whom containers often run.
+        browser = playwright.chromium.launch(
+            executable_path=browser_path, args=["--no-sandbox"], timeout=180_000
+        )
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        page.set_default_timeout(180_000)
+        yield page
+        browser.close()
+
+
+def test_reviews_are_materialized_by_clicking(server: Server, page: Any) -> None:
+    for asset in ("raw", "reviews"):
+        _materialize(server, page, asset, "food")
+    assert Store(server.data / "store").read_table("reviews/food").num_rows > 1000
+    page.goto(f"{server.url}/assets/reviews?view=partitions&partition=food")
+    page.get_by_text("megabytes").first.wait_for()
+
+
+def _materialize(server: Server, page: Any, asset: str, partition: str) -> None:
+    """Pick a partition in the dialog, launch, and wait until the run has succeeded."""
+    before = {run["runId"] for run in _runs(server)}
+    page.goto(f"{server.url}/assets/{asset}?view=overview")
+    page.get_by_role("button", name="Materialize").first.click()
+    page.get_by_text("Select a partition").click()
+    page.get_by_role("menuitem").filter(has_text=partition).click()
+    page.get_by_text("Launch runs to materialize").click()  # closes the list of partitions
+    page.get_by_role("button", name="Launch", exact=False).last.click()
+
+    def status() -> str:
+        new = [run["status"] for run in _runs(server) if run["runId"] not in before]
+        return new[0] if new else "NONE"
+
+    ended = {"SUCCESS", "FAILURE", "CANCELED"}
+    _wait(lambda: status() in ended, RUN_SECONDS, f"{asset}[{partition}] to end")
+    assert status() == "SUCCESS"
+
+
+def _runs(server: Server) -> list[dict[str, str]]:
+    answer = server.query("{ runsOrError { ... on Runs { results { runId status } } } }")
+    return list(answer["runsOrError"]["results"])
