@@ -13,6 +13,7 @@ The paper leaves much open. Each choice is a switch of `LGCDConfig`, where a com
 literal reading and the reason for the default. Beyond those:
 - the target feature is detached, encoded without dropout, and normalised to unit variance: with
   a gradient it would collapse, and diffusion noise is scaled for unit variance;
+- the mixture starts by handing on the condition, which stage 1 has taught to rank items;
 - users without any other item in the target domain have no target feature: they are left out of
   the diffusion and guess losses, and their way back starts from the guesser;
 - the paper's comparison with classifier-free guidance is not built.
@@ -64,13 +65,15 @@ class LGCDConfig:
     # Whose target features train the denoiser; ranking and guessing always learn from both.
     diff_train: Literal["both", "overlap", "pseudo"] = "both"
     init: Literal["guesser", "random"] = "guesser"  # random: a standard normal prior
-    # Where the training chain starts. "x0_hat" is the paper: the denoised target feature;
-    # "guesser" is where scoring starts (with init="random": from noise).
-    train_start: Literal["x0_hat", "guesser"] = "x0_hat"
+    # Where the training chain starts. "x0_hat" is the paper: the denoised target feature, which
+    # a cold user does not have; "guesser" is where scoring starts (with init="random": noise).
+    train_start: Literal["x0_hat", "guesser"] = "guesser"
     # The ranking gradient passes the last call only; None is literal and costs a graph of
     # tens of calls.
     backprop_steps: int | None = 1
-    num_reverse_steps: int | None = None  # None: every step, as in the paper
+    # Denoiser calls of one way back; None is the paper, every step of up to 70. The chain is
+    # what a training step costs, and the posterior over fewer steps is that of the same process.
+    num_reverse_steps: int | None = 8
     eta: float = 1.0  # noise of the scoring chain; 0 keeps to the posterior mean
     sampling_seed: int = 0  # of the scoring chain
 
@@ -80,8 +83,9 @@ class LGCDConfig:
     # "sum" is the printed norm; over D values it would outweigh the ranking loss D times more.
     loss_reduction: Literal["mean", "sum"] = "mean"
     num_negatives: int | None = None  # of the ranking loss; None: the whole domain
-    # The paper does not say; trainable, since stage 1 never saw the transfer task.
-    freeze_encoders: bool = False
+    # The paper does not say. Shared users are few and learn a map between the domains; given
+    # the encoders as well, they overfit them within an epoch or two.
+    freeze_encoders: bool = True
 
     def __post_init__(self) -> None:
         sizes, width = self.encoders.space.sizes, self.encoders.encoder.width
@@ -120,7 +124,7 @@ class LGCD(nn.Module):
         self.diffusion = GaussianDiffusion(config.diffusion)
         self.denoiser = Denoiser(config.denoiser)
         self.fusion = (
-            DenseMixture(2 * width, width, config.num_experts, gate_width=width)
+            DenseMixture(2 * width, width, config.num_experts, width, pass_first=True)
             if config.fusion == "moe"
             else nn.Linear(2 * width, width)
         )

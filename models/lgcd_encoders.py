@@ -7,12 +7,13 @@ and states alike, so that their dot product is a score.
 
 Departs from the paper: every position predicts its successor, not the last one alone; a loss on
 texts alone is added, because pseudo items are later retrieved by text alone, which the fused
-loss does not train; text vectors are centred and scaled to unit variance first.
+loss does not train; text vectors are centred and scaled to unit variance first, and their
+projection starts at their principal axes; by default the domains share their parameters.
 All ids share one table, because stage 2 lets a domain's encoder read mixed histories; stage 1
 only ever touches a domain's own rows.
 
 Shapes: B batch, L history length, D width, E text width, V items + 1, N labels, C items of a
-domain.
+domain, M domains.
 """
 
 from dataclasses import dataclass, field
@@ -37,6 +38,10 @@ class DomainEncodersConfig:
     pretrain_positions: Literal["all", "last"] = "all"
     pretrain_negatives: int | None = None  # None: the whole domain, as in the paper
     text_aux: float = 1.0  # weight of the text-only loss; 0 leaves it out, as in the paper
+    # The paper gives each domain encoders, projection and fusion of its own (False). Shared
+    # ones put like texts of both domains into one place: stage 2 then starts from what the
+    # texts say of users whom too few shared users resemble, instead of from nothing.
+    share_domains: bool = True
 
 
 class States(NamedTuple):
@@ -66,7 +71,7 @@ class DomainEncoders(nn.Module):
     """
 
     text_VE: Tensor
-    text_mean_E: Tensor
+    text_mean_ME: Tensor
     text_scale: Tensor
 
     def __init__(self, config: DomainEncodersConfig, text_VE: Tensor):
@@ -79,21 +84,31 @@ class DomainEncoders(nn.Module):
                 f"({num_rows}, {config.text_width}): one row for each item and one for padding"
             )
         self.item = nn.Embedding(num_rows, config.encoder.width, padding_idx=PADDING)
-        self.domains = nn.ModuleList(DomainEncoder(config) for _ in config.space.sizes)
-        items_VE = text_VE[1:].float()
-        mean_E, scale = items_VE.mean(dim=0), items_VE.std(dim=0).square().mean().sqrt()
-        self.register_buffer("text_mean_E", mean_E, persistent=False)
-        self.register_buffer("text_scale", scale.clamp_min(1e-6), persistent=False)
-        self.register_buffer("text_VE", self.standardised(text_VE.float()), persistent=False)
+        num_encoders = 1 if config.share_domains else len(config.space.sizes)
+        self.domains = nn.ModuleList(DomainEncoder(config) for _ in range(num_encoders))
+        self._register_texts(text_VE.float())
         init_weights(self)
 
-    def standardised(self, text_E: Tensor) -> Tensor:
-        """Raw text vectors [..., E], centred on the catalogue and scaled to unit variance.
+    def _register_texts(self, text_VE: Tensor) -> None:
+        """Each domain's mean, one scale for all, and every item's vector after both."""
+        space = self.config.space
+        own = [text_VE[space.columns(domain)] for domain in range(len(space.sizes))]
+        mean_ME = torch.stack([items.mean(dim=0) for items in own])
+        centred = torch.cat([items - mean for items, mean in zip(own, mean_ME, strict=True)])
+        scale = centred.square().mean().sqrt().clamp_min(1e-6)
+        padding = torch.zeros_like(text_VE[:1])
+        self.register_buffer("text_mean_ME", mean_ME, persistent=False)
+        self.register_buffer("text_scale", scale, persistent=False)
+        self.register_buffer("text_VE", torch.cat([padding, centred / scale]), persistent=False)
+
+    def standardised(self, domain: int, text_E: Tensor) -> Tensor:
+        """Raw text vectors [..., E], centred on a domain's items and scaled to unit variance.
 
         Sentence encoders put all texts into a narrow cone and on the unit sphere; uncentred,
-        items would look alike, and unscaled, ids would drown the texts.
+        items would look alike, and unscaled, ids would drown the texts. Each domain has its
+        own centre: what all its titles share says nothing of a user.
         """
-        return (text_E - self.text_mean_E) / self.text_scale
+        return (text_E - self.text_mean_ME[domain]) / self.text_scale
 
     def item_vectors(self, domain: int, ids: Tensor) -> Tensor:
         """E_fus of a domain's items, ids [...] -> [..., D] (eq. 2)."""
@@ -123,7 +138,7 @@ class DomainEncoders(nn.Module):
         `text_vectors(domain, ids)`. Padding on the left, `valid_BL` False there.
         """
         own = self.own(domain)
-        x_BLD = own.text_projection(self.standardised(text_BLE))
+        x_BLD = own.text_projection(self.standardised(domain, text_BLE))
         return last_state(own.text_encoder(x_BLD, valid_BL))
 
     def loss(self, batch: SequenceBatch) -> Losses:
@@ -165,7 +180,7 @@ class DomainEncoders(nn.Module):
 
     def own(self, domain: int) -> DomainEncoder:
         """One domain's parameters."""
-        own = self.domains[domain]
+        own = self.domains[0 if self.config.share_domains else domain]
         assert isinstance(own, DomainEncoder)
         return own
 
@@ -188,20 +203,38 @@ def _rows_by_domain(items_BL: Tensor, space: ItemSpace) -> list[Tensor]:
 def init_weights(encoders: DomainEncoders) -> None:
     """Every initial value but those of the sequence encoders, which set their own.
 
-    | parameter         | value                                                    |
-    |-------------------|----------------------------------------------------------|
-    | item ids          | normal, std 0.02; padding zero                           |
-    | text projection   | normal, std 0.02 / sqrt(E): texts start as large as ids  |
-    | fusion            | Xavier normal                                            |
-    | biases            | zero                                                     |
+    | parameter         | value                                                        |
+    |-------------------|--------------------------------------------------------------|
+    | item ids          | normal, std 0.02; padding zero                               |
+    | text projection   | the texts' principal axes, scaled to std 0.1: texts say more |
+    |                   | than ids until ids have learned something                    |
+    | fusion            | Xavier normal                                                |
+    | biases            | zero                                                         |
+
+    All domains start alike, whether or not they share their parameters later on.
     """
     nn.init.normal_(encoders.item.weight, std=0.02)
     with torch.no_grad():
         encoders.item.weight[PADDING] = 0
-    for own in encoders.domains:
-        assert isinstance(own, DomainEncoder)
-        text_width = own.text_projection.in_features
-        nn.init.normal_(own.text_projection.weight, std=0.02 / text_width**0.5)
-        nn.init.xavier_normal_(own.fusion.weight)
-        nn.init.zeros_(own.text_projection.bias)
-        nn.init.zeros_(own.fusion.bias)
+    first = encoders.own(0)
+    nn.init.xavier_normal_(first.fusion.weight)
+    nn.init.zeros_(first.fusion.bias)
+    nn.init.zeros_(first.text_projection.bias)
+    with torch.no_grad():
+        first.text_projection.weight.copy_(_principal_axes(encoders.text_VE[1:], 0.1, encoders.config.encoder.width))
+    for other in encoders.domains:
+        other.load_state_dict(first.state_dict())
+
+
+def _principal_axes(text_VE: Tensor, std: float, width: int) -> Tensor:
+    """The `width` directions along which texts differ most, [D, E]; zeros where E is smaller.
+
+    Scaled so that projected texts have standard deviation `std` over all D values.
+    """
+    covariance_EE = text_VE.T @ text_VE / len(text_VE)
+    variance_E, axis_EE = torch.linalg.eigh(covariance_EE)  # in ascending order
+    axes = axis_EE.flip(1).T[:width]
+    kept = variance_E.flip(0)[:width].clamp_min(0).sum() / width
+    weight_DE = text_VE.new_zeros(width, text_VE.shape[1])
+    weight_DE[: len(axes)] = axes * (std / kept.sqrt().clamp_min(1e-6))
+    return weight_DE

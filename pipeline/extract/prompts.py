@@ -85,6 +85,7 @@ def parse_titles(answer: str) -> list[str]:
     try:
         titles = json.loads(answer)["titles"]
     except json.JSONDecodeError:
-        titles = re.findall(r'"((?:[^"\\]|\\.)*)"(?=\s*[,\]])', answer)
+        whole = re.findall(r'"(?:[^"\\]|\\.)*"(?=\s*[,\]])', answer)
+        titles = [json.loads(title) for title in whole]
     cleaned = [" ".join(str(title).split()) for title in titles]
     return list(dict.fromkeys(title for title in cleaned if title))

@@ -54,12 +54,22 @@ def _whole_sequences(scenario: Scenario, store: Store, item_domain: pl.DataFrame
     """One row a user: user_id, items in time order, number of domains, published part."""
     interactions = pl.DataFrame(pl.from_arrow(store.read_table(f"interactions/{scenario.name}")))
     return (
-        interactions.join(item_domain, on=["domain", "item_id"], how="left")
-        .sort("user_id", "timestamp", "item")
+        interactions.join(_with_tie_break(item_domain, scenario), on=["domain", "item_id"], how="left")
+        .sort("user_id", "timestamp", "tie_break")
         .group_by("user_id", maintain_order=True)
         .agg("item", pl.col("domain").n_unique().alias("num_domains"), pl.col("part").first())
         .rename({"item": "items"})
     )
+
+
+def _with_tie_break(item_domain: pl.DataFrame, scenario: Scenario) -> pl.DataFrame:
+    """A random number for each item, to order what one user did at one time.
+
+    Raw dumps give days, so ties are common; ordered by id, the second domain would come last
+    and become the label far too often.
+    """
+    order = np.random.default_rng([scenario.split.seed, 1]).permutation(item_domain.height)
+    return item_domain.with_columns(pl.Series("tie_break", order))
 
 
 def _cut_cold(whole: pl.DataFrame, item_domain: pl.DataFrame) -> pl.DataFrame:
@@ -79,7 +89,14 @@ def _cut_cold(whole: pl.DataFrame, item_domain: pl.DataFrame) -> pl.DataFrame:
         .group_by("user_id", maintain_order=True)
         .agg(pl.col("item").alias("items"))
     )
-    return labelled.drop("item", "items").join(visible, on="user_id")
+    cold = labelled.drop("item", "items").join(visible, on="user_id")
+    if cold.height < whole.height:
+        blank = whole.join(cold, on="user_id", how="anti")["user_id"][0]
+        raise ValueError(
+            f"evaluation user {blank!r} shows nothing outside the label's domain: move such users "
+            "to the training part of the published split"
+        )
+    return cold
 
 
 def _shuffle(sequences: pl.DataFrame, seed: int) -> pl.DataFrame:

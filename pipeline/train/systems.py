@@ -63,9 +63,9 @@ def pretrain_encoders(scenario: Scenario, store: Store) -> Outcome:
     weights = Weights(
         store=store,
         folder=encoders_folder(scenario),
-        fingerprint=_fingerprint(run, ENCODER_INPUTS, scenario, store),
+        fingerprints=_fingerprints(run, ENCODER_INPUTS, scenario.training.seeds, scenario, store),
     )
-    return _train_seeds(weights, scenario.training.seeds, parameters(run), train)
+    return _train_seeds(weights, parameters(run), train)
 
 
 def train_system(system: str, scenario: Scenario, store: Store) -> Outcome:
@@ -79,9 +79,11 @@ def train_system(system: str, scenario: Scenario, store: Store) -> Outcome:
     weights = Weights(
         store=store,
         folder=weights_folder(system, scenario),
-        fingerprint=_fingerprint(run, SYSTEMS[system], scenario, store),
+        fingerprints=_fingerprints(
+            run, SYSTEMS[system], seeds_of(system, scenario), scenario, store
+        ),
     )
-    return _train_seeds(weights, seeds_of(system, scenario), parameters(run), train)
+    return _train_seeds(weights, parameters(run), train)
 
 
 def load_system(system: str, scenario: Scenario, store: Store, seed: int) -> Recommender | Counter:
@@ -136,25 +138,23 @@ def _fit(
 
 
 def _train_seeds(
-    weights: Weights,
-    seeds: tuple[int, ...],
-    settings: dict[str, Any],
-    train: Callable[[int, Checkpoint], Trained],
+    weights: Weights, settings: dict[str, Any], train: Callable[[int, Checkpoint], Trained]
 ) -> Outcome:
     """Train what is not trained yet; a killed run resumes at its last epoch."""
+    seeds = tuple(weights.fingerprints)
     kept = [seed for seed in seeds if weights.is_trained(seed)]
     for seed in seeds:
-        if seed in kept:
-            log.info("%s: seed %d is trained already", weights.folder, seed)
-            continue
         checkpoint = Checkpoint(
             store=weights.store,
             name=weights.key(seed),
-            fingerprint=digest_json([weights.fingerprint, seed]),
+            fingerprint=digest_json([weights.fingerprints[seed], seed]),
         )
-        torch.manual_seed(seed)  # the initial weights
-        model, report = train(seed, checkpoint)
-        weights.save(seed, model, settings, report)
+        if seed in kept:
+            log.info("%s: seed %d is trained already", weights.folder, seed)
+        else:
+            torch.manual_seed(seed)  # the initial weights
+            model, report = train(seed, checkpoint)
+            weights.save(seed, model, settings, report)
         checkpoint.delete()
     return Outcome(
         artifact=all_seeds(weights.store, weights.folder, seeds),
@@ -162,10 +162,19 @@ def _train_seeds(
     )
 
 
-def _fingerprint(run: Any, inputs: tuple[str, ...], scenario: Scenario, store: Store) -> str:
-    """What a run depends on: this stage's version, its parameters, its inputs' content."""
-    digests = [store.digest(f"{name}/{scenario.name}") for name in inputs]
-    return digest_json([VERSION, parameters(run), digests])
+def _fingerprints(
+    run: Any, inputs: tuple[str, ...], seeds: tuple[int, ...], scenario: Scenario, store: Store
+) -> dict[int, str]:
+    """What each seed's run depends on: this stage's version, its parameters, its inputs' content.
+
+    Of the encoders a seed depends on its own alone, so that one more seed retrains no other.
+    """
+    fingerprints = {}
+    for seed in seeds:
+        own = {"encoders": f"{encoders_folder(scenario)}/seed-{seed}"}
+        digests = [store.digest(own.get(name, f"{name}/{scenario.name}")) for name in inputs]
+        fingerprints[seed] = digest_json([VERSION, parameters(run), digests])
+    return fingerprints
 
 
 def _facts(weights: Weights, seeds: tuple[int, ...]) -> dict[str, Fact]:

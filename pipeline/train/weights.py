@@ -13,11 +13,11 @@ from pipeline.train.loop import FitReport
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """Where one run's weights lie, for one fingerprint of parameters and inputs."""
+    """Where a run's weights lie, and for each seed the fingerprint of parameters and inputs."""
 
     store: Store
     folder: str  # "weights/<scenario>/<system>"
-    fingerprint: str
+    fingerprints: dict[int, str]  # by seed
 
     def key(self, seed: int) -> str:
         return f"{self.folder}/seed-{seed}"
@@ -26,14 +26,14 @@ class Weights:
         """Whether this very run was done before: then it need not be done again."""
         if not self.store.exists(self.key(seed), ".safetensors"):
             return False
-        return self.store.tensor_metadata(self.key(seed))["fingerprint"] == self.fingerprint
+        return self.store.tensor_metadata(self.key(seed))["fingerprint"] == self.fingerprints[seed]
 
     def save(
         self, seed: int, model: nn.Module, parameters: dict[str, Any], report: FitReport | None
     ) -> Artifact:
         """`report` is None for a system that counts. ValueError where a weight is not finite."""
         metadata = {
-            "fingerprint": self.fingerprint,
+            "fingerprint": self.fingerprints[seed],
             "parameters": json.dumps(parameters, sort_keys=True),
             "report": json.dumps(asdict(report) if report else None),
         }

@@ -35,7 +35,7 @@ def refreshed(
     instance: dg.DagsterInstance,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Refresh:
-    """Refresh `small` with the catalog as changed; the ingest and prepare stages of a tiny world."""
+    """Refresh `small` with the catalog as changed: ingest and prepare of a tiny world."""
     tiny = functools.partial(sample.WorldConfig, food_users=60, kitchen_users=60, shared_users=80)
     monkeypatch.setattr(sample, "WorldConfig", tiny)
 

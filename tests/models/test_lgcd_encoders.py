@@ -20,7 +20,7 @@ def _encoders(**settings: object) -> DomainEncoders:
 
 
 def test_a_domain_trains_its_own_items_and_encoders_alone():
-    encoders = _encoders()
+    encoders = _encoders(share_domains=False)
     sum(
         encoders.loss(SequenceBatch(torch.tensor([[0, 1, 2, 3], [4, 5, 6, 1]]))).values()
     ).backward()
@@ -83,7 +83,8 @@ def test_text_vectors_are_centred_scaled_and_not_stored():
     encoders = _encoders()
 
     assert encoders.text_VE[1:].mean(dim=0).abs().max() < 1e-5
-    assert encoders.text_VE[1:].var(dim=0).mean().item() == pytest.approx(1, abs=1e-4)
+    assert encoders.text_VE[1:7].mean(dim=0).abs().max() < 1e-5
+    assert encoders.text_VE[1:].square().mean().item() == pytest.approx(1, abs=1e-4)
     assert not [name for name in encoders.state_dict() if name.startswith("text_")]
 
 
@@ -107,3 +108,31 @@ def test_stage_one_learns_which_item_follows_which(pretrain_negatives):
     both = encoders.id_states(1, history_BL)[:, -1], encoders.text_states(1, history_BL)[:, -1]
     scores = encoders.fuse(1, *both) @ encoders.item_vectors(1, ids).T
     assert ids[scores.argmax(dim=1)].tolist() == [9, 12]
+
+
+def test_domains_start_alike_and_share_their_parameters_on_demand():
+    shared, apart = _encoders(share_domains=True), _encoders(share_domains=False)
+    twin = SPACE.ids(1).start
+    text = TEXT.clone()
+    text[twin : twin + 6] = text[1:7] + 3  # the first domain's texts again, elsewhere in space
+    twins = DomainEncoders(apart.config, text)
+
+    assert shared.own(0) is shared.own(1)
+    assert apart.own(0) is not apart.own(1)
+    for name, value in apart.own(0).state_dict().items():
+        torch.testing.assert_close(value, apart.own(1).state_dict()[name])
+    difference = twins.text_vectors(0, torch.tensor([1])) - twins.text_vectors(0, torch.tensor([2]))
+    there = twins.text_vectors(1, torch.tensor([twin])) - twins.text_vectors(1, torch.tensor([twin + 1]))
+    torch.testing.assert_close(difference, there, atol=1e-5, rtol=1e-4)
+
+
+def test_the_projection_starts_at_the_principal_axes():
+    encoders = _encoders()
+    weight = encoders.own(0).text_projection.weight.detach()
+    projected = encoders.text_VE[1:] @ weight.T
+
+    covariance = projected.T @ projected / len(projected)
+    off_diagonal = covariance - covariance.diagonal().diag()
+    assert off_diagonal.abs().max() < 1e-5  # axes are uncorrelated
+    assert (covariance.diagonal().diff() <= 1e-6).all()  # in order of variance
+    assert covariance.diagonal().mean().sqrt().item() == pytest.approx(0.1, rel=1e-3)
