@@ -70,25 +70,25 @@ def materialized(
 
 
 def _metadata(outcome: Outcome) -> dict[str, Any]:
+    """What the UI lists of a materialization, in its order: what people look for comes first."""
     artifact = outcome.artifact
-    metadata: dict[str, Any] = {
-        **outcome.facts,
-        "path": dg.MetadataValue.path(artifact.path),
-        "megabytes": round(artifact.num_bytes / 1e6, 3),
-        "digest": artifact.digest,
-    }
-    if artifact.num_rows is not None:
-        metadata["dagster/row_count"] = artifact.num_rows
-    if artifact.shapes:
-        metadata["shapes"] = dg.MetadataValue.json({k: list(v) for k, v in artifact.shapes.items()})
-    if outcome.preview is not None:
-        metadata["preview"] = dg.MetadataValue.md(markdown_table(outcome.preview))
-        metadata["dagster/column_schema"] = _column_schema(outcome.preview.schema)
+    metadata: dict[str, Any] = dict(outcome.facts)
     for title, markdown in outcome.tables.items():
         metadata[title] = dg.MetadataValue.md(markdown)
     for title, png in outcome.plots.items():
         metadata[title] = _image(title, png)
-    return metadata
+    if outcome.preview is not None:
+        metadata["preview"] = dg.MetadataValue.md(markdown_table(outcome.preview))
+        metadata["dagster/column_schema"] = _column_schema(outcome.preview.schema)
+    if artifact.num_rows is not None:
+        metadata["dagster/row_count"] = artifact.num_rows
+    if artifact.shapes:
+        metadata["shapes"] = dg.MetadataValue.json({k: list(v) for k, v in artifact.shapes.items()})
+    return metadata | {
+        "path": dg.MetadataValue.path(artifact.path),
+        "megabytes": round(artifact.num_bytes / 1e6, 3),
+        "digest": artifact.digest,
+    }
 
 
 def _image(title: str, png: bytes) -> Any:

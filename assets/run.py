@@ -16,8 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scenario", help="a scenario of data/catalog.toml")
     arguments = parser.parse_args()
-    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    logging.getLogger("pipeline").setLevel(logging.INFO)
+    log_to_console()
     started = time.perf_counter()
     workspace = Workspace()
     scenarios = workspace.catalog.scenarios
@@ -28,6 +27,16 @@ def main() -> None:
     with dg.DagsterInstance.get() as instance:
         done = refresh(all_assets(workspace.catalog), workspace, arguments.scenario, instance)
     _print_result(workspace, arguments.scenario, done, time.perf_counter() - started)
+
+
+def log_to_console() -> None:
+    """Show what the pipeline logs. Not by way of the root logger, which would get each record
+    after Dagster has written its run and step into the message."""
+    console = logging.StreamHandler()
+    console.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logger = logging.getLogger("pipeline")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(console)
 
 
 def _print_result(workspace: Workspace, scenario: str, done: list[str], seconds: float) -> None:

@@ -1,11 +1,10 @@
 """Pseudo-interactions: generated titles grounded in the nearest real items (LGCD, section 3.3).
 
 LGCD encodes the generated titles with its pre-trained text encoder and takes the nK items
-nearest to that one vector (eq. 5-6). Two departures, both switches of `GroundingConfig`:
-the search runs in the space of the frozen text encoder, because stage 1 never trains the
-encoder's output against item texts, and because then one artifact serves every system; and
-by default every title searches for itself, because the mean of unlike titles lies near
-generic items.
+nearest to that one vector (eq. 5-6). Here the vector is the mean of the titles' frozen text
+vectors, and the search runs in their space: then one artifact serves every system, and no
+training has to come before it. `GroundingConfig.query="each"` lets every title search for
+itself instead, since the mean of unlike titles may lie near generic items.
 """
 
 from collections.abc import Sequence
@@ -30,7 +29,7 @@ from pipeline.store import Store
 @dataclass(frozen=True, kw_only=True)
 class GroundingConfig:
     num_items: int = 10  # nK; LGCD's sweep peaks at 10
-    query: Literal["each", "mean"] = "each"  # LGCD: mean, in its own encoder's space
+    query: Literal["mean", "each"] = "mean"
 
 
 def build_pseudo_interactions(

@@ -54,7 +54,7 @@ class TransferConfig:
     """
 
     overlap_size: int = 64
-    pseudo_size: int = 128
+    pseudo_size: int = 128  # at most, see _pseudo_size
     max_length: int = 50
     cut: Literal["last", "geometric"] = "geometric"
     cut_probability: float = 0.3  # of stopping at each position, counted from the end
@@ -101,16 +101,24 @@ def transfer_batches(
 ) -> Iterator[LGCDBatch]:
     """One epoch: the longer of the two sets once, the other over again (cyclic; LGCD 3.5)."""
     num_pseudo = len(cases.pseudo_domain)
+    pseudo_size = _pseudo_size(len(cases.overlap), num_pseudo, config)
     overlap = _cycle(len(cases.overlap), config.overlap_size, generator)
-    pseudo = _cycle(num_pseudo, config.pseudo_size, generator)
-    steps = max(
-        _ceil(len(cases.overlap), config.overlap_size), _ceil(num_pseudo, config.pseudo_size)
-    )
+    pseudo = _cycle(num_pseudo, pseudo_size, generator)
+    steps = max(_ceil(len(cases.overlap), config.overlap_size), _ceil(num_pseudo, pseudo_size))
     for _ in range(steps):
         yield LGCDBatch(
             overlap=_overlap_batch(cases, next(overlap), config, generator),
             pseudo=_pseudo_batch(cases, next(pseudo), config, generator) if num_pseudo else None,
         )
+
+
+def _pseudo_size(num_overlap: int, num_pseudo: int, config: TransferConfig) -> int:
+    """Pseudo users a step: LGCD's size, but none is seen more often than an overlap user.
+
+    LGCD has many more pseudo than overlap users and repeats the latter. Where an LLM wrote
+    titles for a few only, a fixed size would repeat those few instead, and they are guesses.
+    """
+    return max(1, min(config.pseudo_size, config.overlap_size * num_pseudo // num_overlap))
 
 
 def _ceil(count: int, size: int) -> int:

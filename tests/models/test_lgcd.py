@@ -86,10 +86,11 @@ def test_scores_outside_the_target_domain_are_minus_infinity():
 
 def test_each_sort_of_users_has_its_named_losses():
     both = ["recommend", "guess", "diffusion"]
-    assert set(_losses(_lgcd())) == {
+    assert set(_losses(_lgcd(pseudo_label="sampled"))) == {
         *(f"overlap_{name}" for name in both),
         *(f"pseudo_{name}" for name in [*both, "align"]),
     }
+    assert "pseudo_recommend" not in _losses(_lgcd(pseudo_label="none"))
     assert set(_losses(_lgcd(), LGCDBatch(TRANSFER, None))) == {f"overlap_{n}" for n in both}
 
 

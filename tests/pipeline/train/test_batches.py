@@ -217,7 +217,14 @@ def test_an_epoch_shows_the_longer_set_once_and_the_shorter_over_again(
     config = TransferConfig(overlap_size=1, pseudo_size=3, cut="last")
     batches = list(transfer_batches(cases, config, epoch_generator(0, 0)))
     assert sorted(int(batch.overlap.label_B) for batch in batches) == [1, 6, 7, 8, 9]
-    assert set(seen(batches, "pseudo").values()) == {5}
+
+
+def test_no_pseudo_user_is_seen_more_often_than_an_overlap_user(cases: TransferCases) -> None:
+    config = TransferConfig(overlap_size=5, pseudo_size=128, cut="last")
+    batches = list(transfer_batches(cases, config, epoch_generator(0, 0)))
+    assert len(batches) == 1
+    assert len(batches[0].overlap.label_B) == 5
+    assert set(seen(batches, "pseudo").values()) == {1} and len(seen(batches, "pseudo")) == 3
 
 
 def test_without_pseudo_users_overlap_users_train_alone(cases: TransferCases) -> None:
