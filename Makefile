@@ -1,4 +1,4 @@
-# Five verbs, each of which sets itself up: demo, test, lint, dev, bench. And clean.
+# Four verbs, each of which sets itself up: demo, test, lint, dev. And clean.
 #
 # Needs Python 3.11 or 3.12 and a C compiler. Everything lands in .venv and data/.
 
@@ -15,7 +15,7 @@ export DAGSTER_HOME := $(CURDIR)
 export HF_HUB_OFFLINE ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: demo test lint dev bench clean install
+.PHONY: demo test lint dev clean install install-cpu install-gpu
 
 demo: install
 	$(BIN)/python -m assets.run demo
@@ -30,9 +30,6 @@ lint: install
 
 dev: install
 	$(BIN)/dg dev
-
-bench: install
-	$(BIN)/python -m benchmarks.food_kitchen
 
 clean:
 	rm -rf $(VENV) data/store data/cache data/.dagster data/raw/demo

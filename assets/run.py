@@ -43,9 +43,11 @@ def _print_result(workspace: Workspace, scenario: str, done: list[str], seconds:
     store = workspace.store
     print(store.read_text(f"leaderboard/{scenario}", ".md"))
     titles = store.read_table(f"generated_titles/{scenario}", ["part"])["part"].to_pylist()
-    print(f"Generated titles for {titles.count('single')} single-domain users.")
+    print(f"The LLM wrote titles for {titles.count('single')} single-domain users.")
     if done:
-        print(f"Materialized {len(done)} asset partitions in {seconds:.0f} s.")
+        print(
+            f"Materialized {len(done)} asset partitions, those that were stale, in {seconds:.0f} s."
+        )
     else:
         print(f"Nothing was missing or stale, nothing was recomputed ({seconds:.0f} s).")
     print(f"Report:          {store.path(f'leaderboard/{scenario}', '.html')}")

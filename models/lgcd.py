@@ -88,9 +88,9 @@ class LGCDConfig:
     # "sum" is the printed norm; over D values it would outweigh the ranking loss D times more.
     loss_reduction: Literal["mean", "sum"] = "mean"
     num_negatives: int | None = None  # of the ranking loss; None: the whole domain
-    # The paper does not say. Shared users are few and learn a map between the domains; given
-    # the encoders as well, they overfit them within an epoch or two.
-    freeze_encoders: bool = True
+    # The paper does not say. A few hundred shared users overfit the encoders within an epoch or
+    # two; some thousands make them better.
+    freeze_encoders: bool = False
 
     def __post_init__(self) -> None:
         sizes, width = self.encoders.space.sizes, self.encoders.encoder.width

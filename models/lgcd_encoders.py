@@ -221,7 +221,9 @@ def init_weights(encoders: DomainEncoders) -> None:
     nn.init.zeros_(first.fusion.bias)
     nn.init.zeros_(first.text_projection.bias)
     with torch.no_grad():
-        first.text_projection.weight.copy_(_principal_axes(encoders.text_VE[1:], 0.1, encoders.config.encoder.width))
+        first.text_projection.weight.copy_(
+            _principal_axes(encoders.text_VE[1:], 0.1, encoders.config.encoder.width)
+        )
     for other in encoders.domains:
         other.load_state_dict(first.state_dict())
 

@@ -79,6 +79,8 @@ class Training:
     max_length: int = 50
     max_epochs: int = 30
     patience: int = 5  # epochs without a better validation score
+    transfer_steps: int = 50  # least steps of an epoch of LGCD's stage 2, whose users are few
+    freeze_encoders: bool = False  # in LGCD's stage 2: where shared users are a few hundred
 
 
 @dataclass(frozen=True, kw_only=True)

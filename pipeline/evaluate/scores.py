@@ -84,7 +84,9 @@ def _notes(scenario: Scenario, store: Store) -> list[str]:
 
 def _facts(table: pa.Table, scenario: Scenario) -> dict[str, Fact]:
     """Validation figures only, so that nobody tunes by what the UI shows of a run."""
-    valid = table.filter(pc.and_(pc.equal(table["part"], "valid"), pc.equal(table["pool"], "target")))
+    valid = table.filter(
+        pc.and_(pc.equal(table["part"], "valid"), pc.equal(table["pool"], "target"))
+    )
     facts: dict[str, Fact] = {}
     for domain in scenario.domains:
         own = valid.filter(pc.equal(valid["target_domain"], domain))

@@ -54,7 +54,9 @@ def _whole_sequences(scenario: Scenario, store: Store, item_domain: pl.DataFrame
     """One row a user: user_id, items in time order, number of domains, published part."""
     interactions = pl.DataFrame(pl.from_arrow(store.read_table(f"interactions/{scenario.name}")))
     return (
-        interactions.join(_with_tie_break(item_domain, scenario), on=["domain", "item_id"], how="left")
+        interactions.join(
+            _with_tie_break(item_domain, scenario), on=["domain", "item_id"], how="left"
+        )
         .sort("user_id", "timestamp", "tie_break")
         .group_by("user_id", maintain_order=True)
         .agg("item", pl.col("domain").n_unique().alias("num_domains"), pl.col("part").first())

@@ -100,8 +100,9 @@ def lgcd(scenario: Scenario, space: ItemSpace, text_width: int) -> TransferRun:
         model=LGCDConfig(
             encoders=encoders_run(scenario, space, text_width).model,
             num_negatives=_negatives(space),
+            freeze_encoders=scenario.training.freeze_encoders,
         ),
-        loop=_loop(scenario),
+        loop=replace(_loop(scenario), min_steps=scenario.training.transfer_steps),
         cases=TransferConfig(max_length=scenario.training.max_length),
     )
 

@@ -122,7 +122,9 @@ def test_domains_start_alike_and_share_their_parameters_on_demand():
     for name, value in apart.own(0).state_dict().items():
         torch.testing.assert_close(value, apart.own(1).state_dict()[name])
     difference = twins.text_vectors(0, torch.tensor([1])) - twins.text_vectors(0, torch.tensor([2]))
-    there = twins.text_vectors(1, torch.tensor([twin])) - twins.text_vectors(1, torch.tensor([twin + 1]))
+    there = twins.text_vectors(1, torch.tensor([twin])) - twins.text_vectors(
+        1, torch.tensor([twin + 1])
+    )
     torch.testing.assert_close(difference, there, atol=1e-5, rtol=1e-4)
 
 
