@@ -50,7 +50,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt Makefile
 install-cpu:
 	$(BIN)/python -m pip install --quiet "torch==$(TORCH)+cpu" -c constraints.txt || \
 	  { echo; echo "pip found no CPU build of torch $(TORCH). It lies in PyTorch's own index:"; \
-	    echo "  PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make $(MAKECMDGOALS)"; \
+	    echo "  PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo"; \
 	    exit 1; }
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[cpu,demo,dev]"
 	$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
