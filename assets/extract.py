@@ -16,7 +16,6 @@ from pipeline.extract.titles import build_generated_titles, titles_cache
 from pipeline.extract.vllm_engine import VllmGenerator
 
 GROUP = "extract"
-POOL = "accelerator"
 
 
 def extract_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
@@ -26,7 +25,6 @@ def extract_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         deps=["vocabulary"],
         partitions_def=partitions.scenarios,
         group_name=GROUP,
-        pool=POOL,
         kinds={"huggingface", "safetensors"},
         code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.text_model)),
         check_specs=[dg.AssetCheckSpec(VECTORS_CHECK, asset="item_text", blocking=True)],
@@ -45,7 +43,6 @@ def extract_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         deps=["vocabulary", "sequences"],
         partitions_def=partitions.scenarios,
         group_name=GROUP,
-        pool=POOL,
         kinds={"vllm", "parquet"},
         code_version=code_version(
             VERSION,

@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from assets.extract import POOL
 from assets.partitions import Partitions
 from assets.present import code_version, each_scenario, materialized
 from assets.resources import Workspace
@@ -23,7 +22,6 @@ def retrieve_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         deps=["generated_titles", "item_text", "vocabulary", "sequences"],
         partitions_def=partitions.scenarios,
         group_name=GROUP,
-        pool=POOL,
         kinds={"faiss", "parquet"},
         code_version=code_version(
             VERSION, each_scenario(catalog, lambda s: [s.text_model, repr(GroundingConfig())])

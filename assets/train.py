@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from assets.extract import POOL
 from assets.partitions import Partitions
 from assets.present import code_version, each_scenario, materialized
 from assets.resources import Workspace
@@ -21,7 +20,6 @@ def _encoders(catalog: Catalog) -> dg.AssetsDefinition:
         deps=list(ENCODER_INPUTS),
         partitions_def=Partitions(catalog).scenarios,
         group_name=GROUP,
-        pool=POOL,
         kinds={"pytorch", "safetensors"},
         code_version=code_version(VERSION, each_scenario(catalog, lambda s: repr(s.training))),
     )
@@ -41,7 +39,6 @@ def _weights(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         deps=list(SYSTEMS[system]),
         partitions_def=Partitions(catalog).scenarios,
         group_name=GROUP,
-        pool=POOL,
         kinds={"pytorch", "safetensors"},
         description=f"Weights of {system}, one file a seed, at the best validation epoch.",
         code_version=code_version(VERSION, each_scenario(catalog, lambda s: repr(s.training))),

@@ -92,9 +92,8 @@ def test_every_asset_belongs_to_its_stage_and_says_what_it_is() -> None:
         assert node.kinds and node.code_version, name
 
 
-def test_what_loads_a_model_shares_one_pool() -> None:
-    pooled = {name for name, node in _nodes(defs).items() if node.pools == {"accelerator"}}
-    assert pooled == {*STAGE_OF["extract"], *STAGE_OF["retrieve"], *STAGE_OF["train"]}
+def test_no_asset_waits_for_a_pool_whose_slot_a_killed_run_would_keep() -> None:
+    assert not any(node.pools for node in _nodes(defs).values())
 
 
 def test_ingest_is_partitioned_by_domain_and_the_rest_by_scenario(
