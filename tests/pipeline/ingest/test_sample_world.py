@@ -88,7 +88,7 @@ def test_users_live_in_the_domains_of_their_group(world: World) -> None:
     for purchase in world.purchases:
         domains[purchase.user_id].add(purchase.domain)
     groups = Counter(frozenset(of) for of in domains.values())
-    assert groups == {frozenset({0}): 650, frozenset({1}): 650, frozenset({0, 1}): 700}
+    assert groups == {frozenset({0}): 1500, frozenset({1}): 1500, frozenset({0, 1}): 700}
 
 
 def test_a_four_core_keeps_every_user_and_every_item(world: World) -> None:
