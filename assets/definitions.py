@@ -7,7 +7,7 @@ from assets.extract import extract_assets
 from assets.ingest import ingest_assets
 from assets.jobs import jobs
 from assets.prepare import prepare_assets
-from assets.resources import Workspace
+from assets.resources import Workspace, engine_resource
 from assets.retrieve import retrieve_assets
 from assets.train import train_assets
 from pipeline.catalog import Catalog
@@ -20,7 +20,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
     return dg.Definitions(
         assets=assets,
         jobs=jobs(assets, workspace),
-        resources={"workspace": workspace},
+        resources={"workspace": workspace, "engine": engine_resource(workspace)},
         # Steps share one process: models load once a run, and a run is a process of its own.
         executor=dg.in_process_executor,
     )

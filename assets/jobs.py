@@ -1,4 +1,4 @@
-"""Jobs: one for each stage, and one that brings a whole scenario up to date."""
+"""Jobs: one for each stage, and two that bring a whole scenario or a domain up to date."""
 
 from typing import Any
 
@@ -12,33 +12,52 @@ STAGES = ("ingest", "prepare", "extract", "retrieve", "train", "evaluate")
 
 
 def jobs(assets: list[dg.AssetsDefinition], workspace: Workspace) -> list[Any]:
-    """Stage jobs run their assets whatever their state; `everything` only what is stale."""
-    return [*(_stage_job(stage) for stage in STAGES), _everything(assets, workspace)]
+    """Stage jobs run their assets whatever their state; the others only what is stale."""
+    partitions = Partitions(workspace.catalog)
+    return [
+        *(_stage_job(stage, assets, partitions) for stage in STAGES),
+        _refresh_job("everything", partitions.scenarios, assets, workspace),
+        _refresh_job("domain", partitions.domains, assets, workspace),
+    ]
 
 
-def _stage_job(stage: str) -> Any:
-    partition = "domain" if stage == "ingest" else "scenario"
+def _stage_job(stage: str, assets: list[dg.AssetsDefinition], partitions: Partitions) -> Any:
+    """A Dagster job has one kind of partition: what is made of a domain alone after ingest is
+    left to the job `domain`."""
+    kind = "domain" if stage == "ingest" else "scenario"
+    wanted = partitions.domains if stage == "ingest" else partitions.scenarios
+    keys = [
+        asset.key
+        for asset in assets
+        if asset.group_names_by_key[asset.key] == stage and asset.partitions_def == wanted
+    ]
     return dg.define_asset_job(
         stage,
-        selection=dg.AssetSelection.groups(stage),
-        description=f"Materialize the {stage} stage of one {partition}.",
+        selection=dg.AssetSelection.assets(*keys),
+        description=f"Materialize the {stage} stage of one {kind}.",
     )
 
 
-def _everything(assets: list[dg.AssetsDefinition], workspace: Workspace) -> dg.JobDefinition:
+def _refresh_job(
+    name: str,
+    partitions: dg.StaticPartitionsDefinition,
+    assets: list[dg.AssetsDefinition],
+    workspace: Workspace,
+) -> dg.JobDefinition:
     """A Dagster run has one partition, and a scenario spans domains and itself: so this job
     is an op that launches a run for each stale asset partition, in order."""
 
-    @dg.op
-    def refresh_scenario(context: dg.OpExecutionContext) -> None:
+    @dg.op(name=f"refresh_{name}")
+    def refresh_stale(context: dg.OpExecutionContext) -> None:
         done = refresh(assets, workspace, context.partition_key, context.instance)
         context.log.info(f"{len(done)} asset partitions were stale and are fresh now")
 
     @dg.job(
-        partitions_def=Partitions(workspace.catalog).scenarios,
-        description="Materialize whatever is missing or stale of one scenario, and nothing else.",
+        name=name,
+        partitions_def=partitions,
+        description="Materialize whatever is missing or stale of it, and nothing else.",
     )
-    def everything() -> None:
-        refresh_scenario()
+    def refresh_job() -> None:
+        refresh_stale()
 
-    return everything
+    return refresh_job

@@ -9,9 +9,13 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from assets.resources import Workspace
 from pipeline.catalog import Catalog, Domain, Scenario
 from pipeline.digest import digest_json
-from pipeline.outcome import Outcome
+from pipeline.extract.engine import Engine
+from pipeline.extract.extraction import Extraction
+from pipeline.extract.row_cache import RowCache
+from pipeline.outcome import Fact, Outcome
 
 _CELL_CHARACTERS = 60
 _PLOT_BYTES = 100_000
@@ -52,7 +56,11 @@ def materialized(
     and the next refresh would build on it.
     """
     started = time.perf_counter()
-    outcome = work()
+    try:
+        outcome = work()
+    except dg.DagsterExecutionInterruptedError as error:
+        # Without this Dagster would retry a step that a person has stopped.
+        raise dg.Failure("stopped; what was done is kept", allow_retries=False) from error
     seconds = time.perf_counter() - started
     results = [check()] if check else []
     for result in results:
@@ -66,6 +74,29 @@ def materialized(
         data_version=dg.DataVersion(outcome.artifact.digest),
         metadata=_metadata(outcome) | {"seconds": round(seconds, 2)},
         check_results=results,
+    )
+
+
+def observed_extraction(
+    context: dg.AssetExecutionContext, workspace: Workspace, engine: Engine
+) -> Extraction:
+    """What an asset extracts with; its plan and progress become observations in the UI."""
+
+    def observe(headline: str, figures: Mapping[str, Fact]) -> None:
+        context.log_event(
+            dg.AssetObservation(
+                context.asset_key,
+                partition=context.partition_key,
+                description=headline,
+                metadata=figures,
+            )
+        )
+
+    return Extraction(
+        engine=engine,
+        cache=RowCache(workspace.cache / "rows"),
+        prices=workspace.catalog.prices,
+        report=observe,
     )
 
 

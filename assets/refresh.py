@@ -1,4 +1,4 @@
-"""Bring a scenario up to date: materialize what is missing or stale, and nothing else.
+"""Bring a scenario or a domain up to date: materialize what is missing or stale, and nothing else.
 
 Assets are visited in topological order, and an asset's state is asked only after everything
 above it is fresh: where a recomputed artifact has the digest it had before, nothing below it
@@ -7,7 +7,8 @@ runs. Dagster's own launchers cannot do this across domain and scenario partitio
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -19,9 +20,10 @@ from dagster._core.definitions.data_version import (
 )
 from dagster._core.loader import LoadingContextForTest
 
-from assets.ingest import GROUP as INGEST
 from assets.present import partition_version
 from assets.resources import Workspace
+from pipeline.catalog import Catalog
+from pipeline.extract.open_engine import open_engine
 
 log = logging.getLogger("pipeline.refresh")
 
@@ -32,35 +34,64 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 def refresh(
     assets: Sequence[dg.AssetsDefinition],
     workspace: Workspace,
-    scenario: str,
+    name: str,
     instance: dg.DagsterInstance,
 ) -> list[str]:
-    """Materialize one scenario's stale asset partitions; returns their names, in order.
+    """Materialize the stale asset partitions of one scenario, or of one domain.
 
-    Stops at the first failure with the asset's own error.
+    A scenario brings along what it needs of its domains; a domain is all that can be made of it
+    alone. Returns their names, in order. Stops at the first failure with the asset's own error.
     """
-    definitions = dg.Definitions(assets=list(assets), resources={"workspace": workspace})
+    with open_engine(Path(workspace.data), workspace.catalog.engine) as engine:
+        # One engine for all runs: a model that several assets want is loaded once.
+        shared = dg.ResourceDefinition.hardcoded_resource(engine)
+        definitions = dg.Definitions(
+            assets=list(assets), resources={"workspace": workspace, "engine": shared}
+        )
+        return _refreshed(definitions, workspace.catalog, name, instance)
+
+
+def _refreshed(
+    definitions: dg.Definitions, catalog: Catalog, name: str, instance: dg.DagsterInstance
+) -> list[str]:
     graph = definitions.resolve_asset_graph()
     job = definitions.resolve_implicit_global_asset_job_def()
-    domains = workspace.scenario(scenario).domains
     done = []
-    for key in graph.toposorted_asset_keys:
-        for partition in _partitions_of(graph.get(key), scenario, domains):
-            causes = stale_causes(graph, key, partition, instance)
-            if not causes:
-                continue
-            name = f"{key.to_user_string()}[{partition}]"
-            log.info("%s: %s", name, causes[0])
-            started = time.perf_counter()
-            job.execute_in_process(
-                asset_selection=[key],
-                partition_key=partition,
-                instance=instance,
-                run_config=_QUIET,
-            )
-            log.info("%s: done in %.1f s", name, time.perf_counter() - started)
-            done.append(name)
+    for key, partition in _wanted(graph, catalog, name):
+        causes = stale_causes(graph, key, partition, instance)
+        if not causes:
+            continue
+        title = f"{key.to_user_string()}[{partition}]"
+        log.info("%s: %s", title, causes[0])
+        started = time.perf_counter()
+        job.execute_in_process(
+            asset_selection=[key],
+            partition_key=partition,
+            instance=instance,
+            run_config=_QUIET,
+        )
+        log.info("%s: done in %.1f s", title, time.perf_counter() - started)
+        done.append(title)
     return done
+
+
+def _wanted(graph: Any, catalog: Catalog, name: str) -> Iterator[tuple[dg.AssetKey, str]]:
+    """The asset partitions of a domain or a scenario, in topological order."""
+    if name in catalog.domains:
+        yield from ((key, name) for key in graph.toposorted_asset_keys if _has(graph, key, name))
+        return
+    domains = catalog.scenarios[name].domains
+    own = {key for key in graph.toposorted_asset_keys if _has(graph, key, name)}
+    needed = own.union(*(graph.get_ancestor_asset_keys(key) for key in own))
+    for key in graph.toposorted_asset_keys:
+        if key in own:
+            yield key, name
+        elif key in needed:
+            yield from ((key, domain) for domain in domains if _has(graph, key, domain))
+
+
+def _has(graph: Any, key: dg.AssetKey, partition: str) -> bool:
+    return partition in graph.get(key).partitions_def.get_partition_keys()
 
 
 def stale_causes(
@@ -93,8 +124,3 @@ def _is_version_kept(
         partition_version(provenance.code_version, partition)
         == partition_version(current, partition)
     )
-
-
-def _partitions_of(node: Any, scenario: str, domains: tuple[str, ...]) -> list[str]:
-    """The partitions of an asset that a scenario needs: itself, or its domains."""
-    return list(domains) if node.group_name == INGEST else [scenario]

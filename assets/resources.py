@@ -5,11 +5,14 @@ Dagster's own state is a matter of DAGSTER_HOME and dagster.yaml.
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 
 from pipeline.catalog import Catalog, Scenario, load_catalog
+from pipeline.extract.engine import Engine
+from pipeline.extract.open_engine import open_engine
 from pipeline.store import Store
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -34,3 +37,15 @@ class Workspace(dg.ConfigurableResource):
 
     def scenario(self, name: str) -> Scenario:
         return self.catalog.scenarios[name]
+
+
+def engine_resource(workspace: Workspace) -> dg.ResourceDefinition:
+    """The engine of one run: all its assets share it, and it is shut down when the run ends,
+    however it ends. Opening it loads no model."""
+
+    @dg.resource(description="Hosts the language models, one at a time.")
+    def engine(_: dg.InitResourceContext) -> Iterator[Engine]:
+        with open_engine(Path(workspace.data), workspace.catalog.engine) as opened:
+            yield opened
+
+    return engine

@@ -3,12 +3,10 @@
 import dagster as dg
 
 from assets.partitions import Partitions
-from assets.present import code_version, each_scenario, materialized
+from assets.present import code_version, each_scenario, materialized, observed_extraction
 from assets.resources import Workspace
 from pipeline.catalog import Catalog
-from pipeline.extract.features import text_cache
-from pipeline.extract.local_models import resolve_model
-from pipeline.extract.text_encoder import SentenceEncoder
+from pipeline.extract.engine import Engine
 from pipeline.retrieve import VERSION
 from pipeline.retrieve.pseudo import GroundingConfig, build_pseudo_interactions
 
@@ -28,14 +26,14 @@ def retrieve_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         ),
     )
     def pseudo_interactions(
-        context: dg.AssetExecutionContext, workspace: Workspace
+        context: dg.AssetExecutionContext, workspace: Workspace, engine: dg.ResourceParam[Engine]
     ) -> dg.MaterializeResult:
         """The target items nearest to each user's generated titles, by exact search."""
         scenario = workspace.scenario(context.partition_key)
-        encoder = SentenceEncoder(resolve_model(scenario.text_model, workspace.cache))
+        extraction = observed_extraction(context, workspace, engine)
         return materialized(
             lambda: build_pseudo_interactions(
-                scenario, workspace.store, encoder, text_cache(workspace.cache), GroundingConfig()
+                scenario, workspace.store, extraction, GroundingConfig()
             )
         )
 

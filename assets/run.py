@@ -1,4 +1,5 @@
-"""`python -m assets.run SCENARIO`: bring a scenario up to date and print its leaderboard."""
+"""`python -m assets.run NAME`: bring a scenario up to date and print its leaderboard, or a
+domain with all that is made of it alone."""
 
 import argparse
 import logging
@@ -14,19 +15,24 @@ from assets.resources import PROJECT, Workspace
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("scenario", help="a scenario of data/catalog.toml")
+    parser.add_argument("name", help="a scenario or a domain of data/catalog.toml")
     arguments = parser.parse_args()
     log_to_console()
     started = time.perf_counter()
     workspace = Workspace()
-    scenarios = workspace.catalog.scenarios
-    if arguments.scenario not in scenarios:
-        parser.error(f"unknown scenario {arguments.scenario!r}; known: {', '.join(scenarios)}")
+    catalog = workspace.catalog
+    if arguments.name not in {**catalog.scenarios, **catalog.domains}:
+        parser.error(
+            f"unknown scenario {arguments.name!r}; known: {', '.join(catalog.scenarios)}; "
+            f"domains: {', '.join(catalog.domains)}"
+        )
     os.chdir(PROJECT)  # dagster.yaml keeps its state in data/.dagster, relative to the root
     os.environ.setdefault("DAGSTER_HOME", str(PROJECT))
     with dg.DagsterInstance.get() as instance:
-        done = refresh(all_assets(workspace.catalog), workspace, arguments.scenario, instance)
-    _print_result(workspace, arguments.scenario, done, time.perf_counter() - started)
+        done = refresh(all_assets(catalog), workspace, arguments.name, instance)
+    if arguments.name in catalog.scenarios:
+        _print_leaderboard(workspace, arguments.name)
+    _print_done(done, time.perf_counter() - started)
 
 
 def log_to_console() -> None:
@@ -39,19 +45,22 @@ def log_to_console() -> None:
     logger.addHandler(console)
 
 
-def _print_result(workspace: Workspace, scenario: str, done: list[str], seconds: float) -> None:
+def _print_leaderboard(workspace: Workspace, scenario: str) -> None:
     store = workspace.store
     print(store.read_text(f"leaderboard/{scenario}", ".md"))
     titles = store.read_table(f"generated_titles/{scenario}", ["part"])["part"].to_pylist()
     print(f"The LLM wrote titles for {titles.count('single')} single-domain users.")
+    print(f"Report:          {store.path(f'leaderboard/{scenario}', '.html')}")
+    print(f"Recommendations: {store.path(f'recommendations/{scenario}/lgcd', '.parquet')}")
+
+
+def _print_done(done: list[str], seconds: float) -> None:
     if done:
         print(
             f"Materialized {len(done)} asset partitions, those that were stale, in {seconds:.0f} s."
         )
     else:
         print(f"Nothing was missing or stale, nothing was recomputed ({seconds:.0f} s).")
-    print(f"Report:          {store.path(f'leaderboard/{scenario}', '.html')}")
-    print(f"Recommendations: {store.path(f'recommendations/{scenario}/lgcd', '.parquet')}")
     print("UI:              make dev, then http://127.0.0.1:3000")
 
 

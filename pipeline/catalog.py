@@ -16,8 +16,28 @@ from typing import Any, Literal
 
 Format = Literal["amazon-2018", "llmcdsr"]
 Source = Literal["files", "sample"]
+Pooling = Literal["first_last_avg", "mean", "last_token"]
+Precision = Literal["float16", "float32"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it becomes part of paths and partition keys
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureModels:
+    """Which frozen models read a domain's items and its users' reviews, and how they are pooled.
+
+    A model is `package:<name>`, `folder:<path below the data folder>` or a hub id.
+    """
+
+    item_model: str | None = None  # reads title, category, brand and images of an item
+    user_model: str | None = None  # reads a user's reviews
+    chat: bool = True  # False: plain text, for base models, which have no chat template
+    pooling: Pooling = "first_last_avg"
+    precision: Precision = "float16"  # of stored vectors; float16 errs by some 0.03 %
+    min_item_reviews: int = 1  # 0: every item of the metadata
+    min_user_reviews: int = 1  # reviews with text
+    max_users: int | None = None  # a seeded sample, where reading all would cost too much
+    seed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +53,7 @@ class Domain:
     folder: str | None = None  # llmcdsr: the folder of sequence files
     half: Literal["A", "B"] | None = None  # llmcdsr: which of the folder's domains
     max_malformed_lines: int = 0  # more than this many unreadable lines is an error
+    features: FeatureModels | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +120,57 @@ class Scenario:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Remote:
+    """An OpenAI-compatible server that runs the models, such as `vllm serve`.
+
+    Its key, where it wants one, comes from the environment variable COLDBRIDGE_API_KEY.
+    """
+
+    url: str  # "http://127.0.0.1:8000/v1"
+    revision: str  # of the served weights, as you name it: no server tells, and the cache must know
+    concurrency: int = 32  # requests in flight
+    timeout_seconds: float = 600.0
+    attempts: int = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineSettings:
+    """How language models run."""
+
+    max_model_len: int = 2048  # tokens of prompt and answer
+    max_images: int = 4  # of one prompt; further ones are left out
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    max_num_seqs: int = 96  # rows in flight
+    chunk_rows: int | None = None  # rows between two commits; by default fit for CPU or GPU
+    kv_cache_gib: int = 2  # CPU only
+    gpu_memory: float = 0.9  # share of a GPU's memory
+    tensor_parallel: int = 1  # GPUs that share one copy of a model
+    replicas: int = 1  # copies of a model, each on GPUs of its own
+    remote: Remote | None = None
+
+    def that_change_outputs(self) -> dict[str, Any]:
+        """For cache identities and code versions: all others decide speed and memory alone."""
+        changing = {name: getattr(self, name) for name in ("max_model_len", "max_images", "dtype")}
+        return changing | {"remote_revision": self.remote.revision if self.remote else None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """What a model's tokens cost, for the estimate before a run."""
+
+    model: str
+    input: float  # per 1,000 prompt tokens
+    output: float = 0.0  # per 1,000 generated tokens
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Catalog:
     folder: Path  # the data folder: raw paths are relative to it
     domains: dict[str, Domain]
     scenarios: dict[str, Scenario]
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    prices: tuple[Price, ...] = ()
 
     def domains_of(self, scenario: str) -> tuple[Domain, ...]:
         return tuple(self.domains[name] for name in self.scenarios[scenario].domains)
@@ -116,12 +184,15 @@ def load_catalog(path: Path) -> Catalog:
         raise ValueError(f"{path} is missing: the catalog of domains and scenarios") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not valid TOML: {error}") from error
-    _reject_unknown(tables, {"domain", "scenario"}, str(path), "")
+    _reject_unknown(tables, {"domain", "scenario", "engine", "price"}, str(path), "")
     catalog = Catalog(
         folder=path.parent,
         domains=_named(Domain, tables, "domain", path),
         scenarios=_named(Scenario, tables, "scenario", path),
+        engine=_convert(EngineSettings, tables.get("engine", {}), f"{path}: engine"),
+        prices=_convert(tuple[Price, ...], tables.get("price", []), f"{path}: price"),
     )
+    _check_engine(catalog.engine, f"{path}: engine")
     for domain in catalog.domains.values():
         _check_domain(domain, str(path))
     for scenario in catalog.scenarios.values():
@@ -205,6 +276,18 @@ def _reject_unknown(entry: dict[str, Any], allowed: set[str], where: str, dot: s
             raise ValueError(f"{where}{dot or ': '}{key} is not a known key; allowed: {known}")
 
 
+def _check_engine(engine: EngineSettings, where: str) -> None:
+    counts = ("max_model_len", "max_images", "max_num_seqs", "kv_cache_gib", "tensor_parallel")
+    for key in (*counts, "replicas", "chunk_rows"):
+        value = getattr(engine, key)
+        if value is not None and value < 1:
+            raise ValueError(f"{where}.{key} = {value}; it must be at least 1")
+    if not 0 < engine.gpu_memory <= 1:
+        raise ValueError(f"{where}.gpu_memory = {engine.gpu_memory}; it must be a share of 1")
+    if engine.remote and not engine.remote.url.startswith(("http://", "https://")):
+        raise ValueError(f"{where}.remote.url = {engine.remote.url!r}; it must be http(s)://...")
+
+
 def _check_domain(domain: Domain, path: str) -> None:
     needed = {"amazon-2018": ("reviews", "items"), "llmcdsr": ("folder", "half")}[domain.format]
     for key in needed:
@@ -216,6 +299,8 @@ def _check_domain(domain: Domain, path: str) -> None:
 
 def _check_scenario(scenario: Scenario, catalog: Catalog, path: str) -> None:
     where = f"{path}: scenario.{scenario.name}"
+    if scenario.name in catalog.domains:
+        raise ValueError(f"{where}: a domain has this name; one of the two must be called another")
     for name in scenario.domains:
         if name not in catalog.domains:
             known = ", ".join(sorted(catalog.domains))

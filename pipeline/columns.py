@@ -142,3 +142,28 @@ RECOMMENDATIONS = pa.schema(
         _field("score", pa.float32()),
     ]
 )
+
+
+def item_feature_schema(vector: pa.DataType) -> pa.Schema:
+    """Pooled hidden states of items; `vector` is a fixed-size list of float16 or float32."""
+    return pa.schema(
+        [
+            _field("item_id", pa.string()),
+            _field("vector", vector),  # zeros where an item has neither text nor image
+            _field("has_text", pa.bool_()),
+            _field("images", pa.int32()),  # that the model saw; 0: it read the text alone
+            _field("lost_images", pa.int32()),  # missing, broken or refused
+        ]
+    )
+
+
+def review_feature_schema(vector: pa.DataType) -> pa.Schema:
+    """Pooled hidden states of users, from their reviews in one domain."""
+    return pa.schema(
+        [
+            _field("user_id", pa.string()),
+            _field("vector", vector),
+            _field("reviews", pa.int32()),  # with text
+            _field("cut_reviews", pa.int32()),  # left out or shortened: the prompt was too long
+        ]
+    )

@@ -66,6 +66,8 @@ class TableDigest:
         if pa.types.is_list(kind) or pa.types.is_large_list(kind):
             self._feed(f"{leaf}/length", _lengths(pc.list_value_length(array)))
             self._add(f"{leaf}/item", pc.list_flatten(array))
+        elif pa.types.is_fixed_size_list(kind):  # how long they are stands in the schema
+            self._add(f"{leaf}/item", array.flatten())
         elif pa.types.is_string(kind) or pa.types.is_binary(kind):
             self._feed(f"{leaf}/length", _lengths(pc.binary_length(array)))
             self._feed(f"{leaf}/bytes", _text_bytes(array))

@@ -6,11 +6,8 @@ half a file; what stood there before stays whole until the rename. Corruption is
 checksums on reading and named.
 """
 
-import os
 import re
-import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,13 +16,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.atomic import replacing
 from pipeline.digest import TableDigest, digest_arrays, digest_json
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
-_TEMPORARY = re.compile(r"\..+\.(?P<pid>\d+)-[0-9a-f]{8}\.tmp")
 _DIGEST = "coldbridge.digest"
 _PARQUET: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
 
@@ -58,7 +55,7 @@ class Store:
         batches = rows.to_batches() if isinstance(rows, pa.Table) else rows
         path, digest, num_rows = self._path(key, ".parquet"), TableDigest(schema), 0
         with (
-            _replacing(path) as temporary,
+            replacing(path) as temporary,
             pq.ParquetWriter(temporary, schema, **_PARQUET) as writer,
         ):
             for batch in batches:
@@ -108,7 +105,7 @@ class Store:
         arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
         digest = digest_arrays(arrays)
         path = self._path(key, ".safetensors")
-        with _replacing(path) as temporary:
+        with replacing(path) as temporary:
             save_file(arrays, temporary, metadata={**(metadata or {}), _DIGEST: digest})
         return Artifact(
             key=key,
@@ -148,7 +145,7 @@ class Store:
     def write_text(self, key: str, suffix: str, text: str) -> Path:
         """Write a report, a checkpoint's JSON or the like; returns its path."""
         path = self._path(key, suffix)
-        with _replacing(path) as temporary:
+        with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
         return path
 
@@ -181,35 +178,6 @@ class Store:
         return path
 
 
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary path that becomes `path`, whole and synced, when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path.parent)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove temporary files of processes that were killed while writing here."""
-    for path in folder.glob(".*.tmp"):
-        match = _TEMPORARY.fullmatch(path.name)
-        if match and not Path(f"/proc/{match['pid']}").exists():
-            path.unlink(missing_ok=True)
-
-
 def _conform(batch: pa.RecordBatch, schema: pa.Schema, key: str) -> pa.RecordBatch:
     if set(batch.schema.names) != set(schema.names):
         raise ValueError(f"{key}: columns {batch.schema.names}, the schema wants {schema.names}")
@@ -223,10 +191,28 @@ def _conform(batch: pa.RecordBatch, schema: pa.Schema, key: str) -> pa.RecordBat
 
 
 def _cast(column: pa.Array, field: pa.Field, key: str) -> pa.Array:
+    if column.type == field.type:
+        return column
     try:
-        return column if column.type == field.type else column.cast(field.type)
+        cast = column.cast(field.type)
     except pa.ArrowException as error:
-        raise ValueError(f"{key}: column {field.name!r} must be {field.type}: {error}") from error
+        raise ValueError(
+            f"{key}: column {field.name!r} must be {field.type}: {error}"
+        ) from error
+    if _has_infinite_halves(cast):
+        raise ValueError(
+            f"{key}: column {field.name!r} holds values beyond float16's 65504: store float32"
+        )
+    return cast
+
+
+def _has_infinite_halves(array: pa.Array) -> bool:
+    """Arrow's casts to float16 turn what does not fit into infinity, without a word."""
+    while pa.types.is_list(array.type) or pa.types.is_fixed_size_list(array.type):
+        array = array.flatten()
+    if not pa.types.is_float16(array.type):
+        return False
+    return bool(np.isinf(array.to_numpy(zero_copy_only=False)).any())
 
 
 def _table_digest(path: Path) -> str:

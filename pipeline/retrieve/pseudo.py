@@ -17,9 +17,8 @@ import pyarrow as pa
 
 from pipeline.catalog import Scenario
 from pipeline.columns import PSEUDO_INTERACTIONS
-from pipeline.extract.cache import RowCache
-from pipeline.extract.engine import TextEncoder
-from pipeline.extract.features import embed_texts
+from pipeline.extract.engine import Embed
+from pipeline.extract.extraction import Extraction, embed
 from pipeline.outcome import Outcome
 from pipeline.retrieve.index import nearest
 from pipeline.retrieve.recall import recall_of_probe
@@ -33,21 +32,22 @@ class GroundingConfig:
 
 
 def build_pseudo_interactions(
-    scenario: Scenario,
-    store: Store,
-    encoder: TextEncoder,
-    cache: RowCache,
-    config: GroundingConfig,
+    scenario: Scenario, store: Store, extraction: Extraction, config: GroundingConfig
 ) -> Outcome:
     """Write `pseudo_interactions/<scenario>`: nK items for each user with a usable title."""
     titles = store.read_table(f"generated_titles/{scenario.name}").to_pylist()
     with_titles = [row for row in titles if row["titles"]]
+    flat = [title for row in with_titles for title in row["titles"]]
+    embedded, _ = embed(extraction, Embed(model=scenario.text_model), flat)
+    bounds = np.cumsum([0, *(len(row["titles"]) for row in with_titles)])
+    queries = [embedded[start:end] for start, end in pairwise(bounds)]
     rows: list[dict[str, object]] = []
     for domain in scenario.domains:
-        own = [row for row in with_titles if row["target_domain"] == domain]
-        if own:
+        chosen = [i for i, row in enumerate(with_titles) if row["target_domain"] == domain]
+        if chosen:
+            own = [with_titles[i] for i in chosen]
             items, vectors = _pool(scenario, store, domain)
-            found = ground([row["titles"] for row in own], items, vectors, encoder, cache, config)
+            found = ground([queries[i] for i in chosen], items, vectors, config)
             rows += [_grounded(row, *pair) for row, pair in zip(own, found, strict=True)]
     rows.sort(key=lambda row: (str(row["part"]), row["user"], str(row["target_domain"])))
     table = pa.Table.from_pylist(rows, schema=PSEUDO_INTERACTIONS)
@@ -66,21 +66,14 @@ def build_pseudo_interactions(
 
 
 def ground(
-    titles: Sequence[Sequence[str]],
-    items: np.ndarray,
-    vectors: np.ndarray,
-    encoder: TextEncoder,
-    cache: RowCache,
-    config: GroundingConfig,
+    titles: Sequence[np.ndarray], items: np.ndarray, vectors: np.ndarray, config: GroundingConfig
 ) -> list[tuple[list[int], list[float]]]:
-    """For each user's titles the nearest distinct items, with cosines, nearest first.
+    """For each user's titles, [titles, width], the nearest distinct items with their cosines,
+    nearest first.
 
-    `items` are the ids of the rows of `vectors` (unit length).
+    `items` are the ids of the rows of `vectors`; all vectors are of unit length.
     """
-    flat = [title for own in titles for title in own]
-    embedded, _ = embed_texts(flat, encoder, cache)
-    bounds = np.cumsum([0, *(len(own) for own in titles)])
-    groups = [embedded[start:end] for start, end in pairwise(bounds)]
+    groups = list(titles)
     if config.query == "mean":
         means = np.stack([group.mean(0) for group in groups])
         groups = list((means / np.linalg.norm(means, axis=1, keepdims=True))[:, None])

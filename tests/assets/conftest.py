@@ -22,6 +22,7 @@ def catalog_text() -> CatalogText:
     def text(**changes: str) -> str:
         lines = {
             "food_title": 'title = "food"',
+            "food_features": "",
             "filters": "filters = { k_core = 4 }",
             "split": "split = { valid = 0.2, test = 0.6 }",
             "titles": "titles = { max_users = 4 }",
@@ -43,6 +44,7 @@ def catalog_text() -> CatalogText:
 _CATALOG = """
 [domain.food]
 {food_title}
+{food_features}
 format = "amazon-2018"
 source = "sample"
 reviews = "raw/food.json.gz"

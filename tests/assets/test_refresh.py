@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 import assets.prepare
+from assets.definitions import all_assets
 from assets.ingest import ingest_assets
 from assets.prepare import prepare_assets
 from assets.refresh import refresh
@@ -159,3 +160,25 @@ def test_the_log_of_a_run_says_nothing_that_reviewers_wrote(
     assert review["asin"] in events  # previews are there
     assert review["reviewText"] not in events
     assert review["reviewerName"] not in events
+
+
+FEATURES = 'features = { item_model = "folder:models/mllm", user_model = "folder:models/llm" }'
+
+
+def test_a_domain_is_brought_up_to_date_with_what_is_made_of_it_alone(
+    workspace: Callable[..., Workspace],
+    instance: dg.DagsterInstance,
+    refreshed: Refresh,
+) -> None:
+    del refreshed  # for its tiny world
+    current = workspace(food_features=FEATURES)
+    with pytest.raises(ValueError, match=r"folder:models/mllm.*holds no config\.json"):
+        refresh(all_assets(current.catalog), current, "food", instance)
+    for name in ("raw", "reviews", "items"):
+        assert instance.get_latest_materialization_event(dg.AssetKey(name)) is not None
+
+
+def test_a_scenario_leaves_alone_what_it_does_not_need_of_its_domains(
+    workspace: Callable[..., Workspace], instance: dg.DagsterInstance, refreshed: Refresh
+) -> None:
+    assert set(refreshed(food_features=FEATURES)[:6]) == INGEST

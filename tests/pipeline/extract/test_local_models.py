@@ -9,20 +9,58 @@ from pipeline.extract.local_models import resolve_model
 
 
 def test_a_folder_is_a_model_whose_revision_is_its_content(tmp_path: Path) -> None:
-    model = tmp_path / "model"
-    model.mkdir()
+    model = tmp_path / "models" / "mine"
+    model.mkdir(parents=True)
     (model / "config.json").write_text("{}")
-    first = resolve_model(str(model), tmp_path)
-    assert (first.name, first.path) == (str(model), str(model))
+    first = resolve_model("folder:models/mine", tmp_path)
+    assert (first.name, first.path) == ("folder:models/mine", str(model))
     (model / "README.md").write_text("prose changes no answer")
-    assert resolve_model(str(model), tmp_path) == first
+    assert resolve_model("folder:models/mine", tmp_path) == first
     (model / "config.json").write_text('{"hidden": 3}')
-    assert resolve_model(str(model), tmp_path).revision != first.revision
+    changed = resolve_model("folder:models/mine", tmp_path)
+    assert changed.revision != first.revision and changed.config() == {"hidden": 3}
+    (model / "model.safetensors").write_bytes(b"weights")
+    assert resolve_model("folder:models/mine", tmp_path).revision != changed.revision
 
 
-def test_another_name_is_left_to_the_hub(tmp_path: Path) -> None:
-    model = resolve_model("somebody/some-model", tmp_path)
-    assert (model.path, model.revision) == ("somebody/some-model", "hub")
+def test_a_missing_folder_and_a_broken_config_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"'folder:none': .*none holds no config\.json; put or"):
+        resolve_model("folder:none", tmp_path)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(ValueError, match=r"'folder:\.': .*config\.json cannot be read"):
+        resolve_model("folder:.", tmp_path).config()
+
+
+def _hub_snapshot(cache: Path, commit: str) -> None:
+    """What the hub's client leaves of a download."""
+    repository = cache / "models--somebody--some-model"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    (repository / "snapshots" / commit).mkdir(parents=True)
+    (repository / "snapshots" / commit / "config.json").write_text("{}")
+
+
+def test_a_hub_id_is_found_in_the_hubs_cache_and_known_by_its_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    _hub_snapshot(tmp_path, commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    for name in ("somebody/some-model", f"somebody/some-model@{commit}"):
+        model = resolve_model(name, tmp_path)
+        assert model.revision == commit
+        assert model.config() == {}
+
+
+@pytest.mark.parametrize("name", ["somebody/unknown-model", "not a hub id", "a/b/c"])
+def test_a_model_that_is_nowhere_is_named_with_how_names_are_written(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ValueError, match=rf"model '{name}' is not in the hub's cache.*'folder:"):
+        resolve_model(name, tmp_path)
 
 
 @pytest.mark.parametrize("package", ["no_such_package", "no_such.package", ""])

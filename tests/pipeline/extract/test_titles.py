@@ -8,20 +8,25 @@ from typing import Any
 import pytest
 
 from pipeline.catalog import Split, Titles
-from pipeline.extract.engine import Generation, GenerationRequest
-from pipeline.extract.titles import build_generated_titles, plan_titles, titles_cache
+from pipeline.extract.engine import Generate, Generation, Prepared, Request
+from pipeline.extract.extraction import Extraction
+from pipeline.extract.row_cache import RowCache
+from pipeline.extract.titles import build_generated_titles, plan_titles
+from tests.pipeline.extract.echo_engine import EchoEngine
 
 
-class EchoGenerator:
+class TitleEngine(EchoEngine):
     """Answers each request with its own seed, so that answers tell whose they are."""
 
     def __init__(self) -> None:
-        self.requests: list[GenerationRequest] = []
+        super().__init__(chunk=100)
+        self.requests: list[Request] = []
 
-    def identity(self) -> dict[str, Any]:
-        return {"engine": "echo"}
+    def prepare(self, task: Any, requests: Sequence[Request]) -> list[Prepared]:
+        return [Prepared(request=request, content="", tokens=9, cut=0) for request in requests]
 
-    def generate(self, requests: Sequence[GenerationRequest]) -> list[Generation]:
+    def generate(self, task: Generate, prepared: Sequence[Prepared]) -> list[Generation]:
+        requests = [each.request for each in prepared]
         self.requests += requests
         return [
             Generation(
@@ -34,9 +39,10 @@ class EchoGenerator:
         ]
 
 
-def generate(world: Any, generator: EchoGenerator) -> Any:
-    cache = titles_cache(world.catalog.folder / "cache")
-    return build_generated_titles(world.catalog, world.scenario, world.store, generator, cache)
+def generate(world: Any, engine: TitleEngine) -> Any:
+    cache = RowCache(world.catalog.folder / "cache" / "rows")
+    extraction = Extraction(engine=engine, cache=cache)
+    return build_generated_titles(world.catalog, world.scenario, world.store, extraction)
 
 
 def titles_of(world: Any, parts: tuple[str, ...]) -> dict[int, dict[str, list[str]]]:
@@ -96,7 +102,7 @@ def test_the_probe_asks_training_overlap_users_whom_no_example_shows(world: Any)
 def test_a_larger_sample_keeps_the_users_of_a_smaller_one(world: Any) -> None:
     def asked(max_users: int) -> set[Any]:
         titles = replace(world.scenario.titles, max_users=max_users)
-        generator = EchoGenerator()
+        generator = TitleEngine()
         generate(world.with_scenario(titles=titles), generator)
         return set(generator.requests)
 
@@ -115,7 +121,7 @@ def test_no_more_users_are_asked_than_allowed(world: Any, max_users: int) -> Non
 
 
 def test_answers_become_rows_and_a_second_run_asks_nothing(world: Any) -> None:
-    generator = EchoGenerator()
+    generator = TitleEngine()
     first = generate(world, generator)
     rows = world.store.read_table("generated_titles/little").to_pylist()
     tasks, _ = plan_titles(world.scenario, world.store)
@@ -123,7 +129,7 @@ def test_answers_become_rows_and_a_second_run_asks_nothing(world: Any) -> None:
         (t.user, t.part, t.target) for t in tasks
     ]
     assert [row["titles"] for row in rows] == [
-        [f"Thing {request.seed}", "Pan"] for request in generator.requests
+        [f"Thing {answer.seed}", "Pan"] for answer in _by_row(generator, tasks)
     ]
     assert {(row["finished"], row["output_tokens"]) for row in rows} == {(True, 5)}
     assert len({request.seed for request in generator.requests}) == len(rows)
@@ -135,10 +141,16 @@ def test_answers_become_rows_and_a_second_run_asks_nothing(world: Any) -> None:
     assert len(generator.requests) == 8
 
 
+def _by_row(engine: TitleEngine, tasks: Any) -> list[Request]:
+    """The requests in the order of the tasks; the engine saw them in an order of its own."""
+    asked = {request.row: request for request in engine.requests}
+    return [asked[f"user {task.user} of {task.source}"] for task in tasks]
+
+
 def test_prompts_call_domains_by_their_titles(world: Any) -> None:
-    generator = EchoGenerator()
+    generator = TitleEngine()
     generate(world, generator)
-    systems = {request.messages[0][1] for request in generator.requests}
+    systems = {request.prompt[0][1] for request in generator.requests}
     assert len(systems) == 2
     assert all("fine food" in text and "fine tools" in text for text in systems)
 

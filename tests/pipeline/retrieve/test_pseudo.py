@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pytest
 import torch
 
 from pipeline.columns import GENERATED_TITLES
-from pipeline.extract.cache import RowCache
-from pipeline.extract.features import text_cache
+from pipeline.extract.extraction import Extraction
+from pipeline.extract.row_cache import RowCache
 from pipeline.retrieve.pseudo import GroundingConfig, build_pseudo_interactions, ground
+from tests.pipeline.extract.echo_engine import EchoEngine
 
 # Degrees on the unit circle, of titles and of items.
 TITLES = {"east": 0, "north": 90, "west": 180, "almost north": 80}
@@ -24,57 +24,50 @@ def circle(degrees: list[float]) -> np.ndarray:
     return np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
 
 
-class Compass:
-    def identity(self) -> dict[str, Any]:
-        return {"model": "compass"}
-
-    def embed(self, texts: Any) -> np.ndarray:
+class Compass(EchoEngine):
+    def embed(self, task: Any, texts: Any) -> np.ndarray:
         return circle([TITLES[text] for text in texts])
 
 
-@pytest.fixture
-def cache(tmp_path: Path) -> RowCache:
-    return text_cache(tmp_path / "cache")
-
-
 def grounded(
-    titles: list[list[str]], cache: RowCache, num_items: int, query: str
+    titles: list[list[str]], num_items: int, query: str
 ) -> list[tuple[list[int], list[float]]]:
     config = GroundingConfig(num_items=num_items, query=query)  # type: ignore[arg-type]
-    return ground(titles, ITEMS, circle(ITEM_DEGREES), Compass(), cache, config)
+    queries = [circle([TITLES[title] for title in own]) for own in titles]
+    return ground(queries, ITEMS, circle(ITEM_DEGREES), config)
 
 
 def cosines(*degrees: float) -> list[float]:
     return np.cos(np.deg2rad(degrees)).tolist()
 
 
-def test_each_title_searches_for_itself_and_the_nearest_comes_first(cache: RowCache) -> None:
+def test_each_title_searches_for_itself_and_the_nearest_comes_first() -> None:
     # east is nearest to the item at 10 degrees, north to the one at 85.
-    ((items, scores),) = grounded([["east", "north"]], cache, 2, "each")
+    ((items, scores),) = grounded([["east", "north"]], 2, "each")
     assert items == [7, 3]
     np.testing.assert_allclose(scores, cosines(5, 10), atol=1e-6)
 
 
-def test_the_mean_of_two_titles_lies_between_them(cache: RowCache) -> None:
-    ((items, scores),) = grounded([["east", "north"]], cache, 2, "mean")
+def test_the_mean_of_two_titles_lies_between_them() -> None:
+    ((items, scores),) = grounded([["east", "north"]], 2, "mean")
     assert items == [5, 3]
     np.testing.assert_allclose(scores, cosines(0, 35), atol=1e-6)
 
 
-def test_titles_that_agree_give_distinct_items_all_the_same(cache: RowCache) -> None:
+def test_titles_that_agree_give_distinct_items_all_the_same() -> None:
     # Both name 85 first; then each has 45 next: three distinct items are 85, 45 and one more.
-    ((items, _),) = grounded([["north", "almost north"]], cache, 3, "each")
+    ((items, _),) = grounded([["north", "almost north"]], 3, "each")
     assert sorted(items) == [3, 5, 7] and items[0] == 7
 
 
-def test_users_do_not_mix(cache: RowCache) -> None:
-    found = grounded([["east"], ["west", "north"], ["north"]], cache, 1, "each")
+def test_users_do_not_mix() -> None:
+    found = grounded([["east"], ["west", "north"], ["north"]], 1, "each")
     assert [items for items, _ in found] == [[3], [9], [7]]
 
 
-def test_a_small_pool_gives_all_it_has(cache: RowCache) -> None:
+def test_a_small_pool_gives_all_it_has() -> None:
     for query in ("each", "mean"):
-        ((items, _),) = grounded([["east"]], cache, 99, query)
+        ((items, _),) = grounded([["east"]], 99, query)
         assert items == [3, 5, 7, 9]
 
 
@@ -88,7 +81,7 @@ def write_titles(world: Any, rows: list[tuple[int, str, str, list[str]]]) -> Non
     world.store.write_table("generated_titles/little", GENERATED_TITLES, table)
 
 
-def test_users_are_grounded_in_their_target_domain_alone(world: Any, cache: RowCache) -> None:
+def test_users_are_grounded_in_their_target_domain_alone(world: Any, tmp_path: Path) -> None:
     # Items 1..12 are food, 13..24 tools; both lie at the same degrees, 0, 15, ..., 165.
     vectors = np.concatenate([np.zeros((1, 2)), circle([15.0 * (i % 12) for i in range(24)])])
     world.store.write_tensors(
@@ -102,8 +95,9 @@ def test_users_are_grounded_in_their_target_domain_alone(world: Any, cache: RowC
             (3, "single", "tools", []),
         ],
     )
+    extraction = Extraction(engine=Compass(), cache=RowCache(tmp_path))
     outcome = build_pseudo_interactions(
-        world.scenario, world.store, Compass(), cache, GroundingConfig(num_items=3)
+        world.scenario, world.store, extraction, GroundingConfig(num_items=3)
     )
     rows = world.store.read_table("pseudo_interactions/little").to_pylist()
     assert [(row["user"], sorted(row["items"])) for row in rows] == [

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline.extract.prompts import (
+from pipeline.extract.title_prompts import (
     TITLES_SCHEMA,
     TITLES_WANTED,
     Example,

@@ -1,4 +1,4 @@
-"""Prompts, each with a version that is part of the cache key through its rendered text.
+"""The prompt that asks for titles, and how its answers are read.
 
 LGCD takes its generation prompt from LLMCDSR: an instruction that names both domains, three
 worked examples from training users of both, then the user's own titles. Departures: the
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from pipeline.extract.engine import Message
 
+TITLES_PROMPT = "titles/1"
 TITLES_WANTED = 4
 _TITLE_CHARACTERS = 45
 _SHOWN_TITLES = 5

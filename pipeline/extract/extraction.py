@@ -1,0 +1,296 @@
+"""Rows of model output, each paid for once: what the cache knows is read, the rest is computed.
+
+Missing rows are computed in chunks, and each chunk is committed before the next begins, so a
+run that is killed loses one chunk at most. Rows go in an order of their own: those that share
+the beginning of their prompt together (vLLM's prefix cache reads it once), and longest first, so
+that a batch holds rows of one length, memory is tried at once and the time to go is not
+underestimated. The chunks of a resumed run are those that the undisturbed run would have had:
+models' last bits depend on what shares a batch.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.catalog import Precision, Price
+from pipeline.extract.engine import (
+    Embed,
+    Engine,
+    Features,
+    Generate,
+    Generation,
+    Prepared,
+    Request,
+    Task,
+)
+from pipeline.extract.progress import Meter, Report, Tokens, Usage, silent
+from pipeline.extract.row_cache import CachedRows, LostRows, RowCache
+from pipeline.extract.vectors import stored_vectors
+
+_SAMPLE_ROWS = 32  # tokenised for the plan
+_READ_ROWS = 65_536  # read at once: each reading visits every part that has some of them
+
+GENERATION = pa.struct(
+    [
+        ("text", pa.string()),
+        ("finished", pa.bool_()),
+        ("prompt_tokens", pa.int32()),
+        ("output_tokens", pa.int32()),
+        ("cut_history", pa.int32()),
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extraction:
+    """What stages extract with."""
+
+    engine: Engine
+    cache: RowCache
+    prices: tuple[Price, ...] = ()
+    report: Report = silent
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """How the rows of one task are computed; positions are those of the payloads."""
+
+    task: Task
+    value: pa.DataType
+    payloads: Sequence[bytes]
+    sizes: np.ndarray  # of each row, in characters
+    groups: Sequence[str]  # rows of one group share the beginning of their prompt
+    measure: Callable[[np.ndarray], Tokens]  # of the rows at some positions, before computing
+    prepare: Callable[[np.ndarray], Any]  # runs beside `compute`
+    compute: Callable[[Any], pa.Array]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extracted:
+    """Rows that the cache holds by now, in the order in which they were asked for."""
+
+    usage: Usage
+    _extraction: Extraction
+    _rows: CachedRows
+    _keys: pa.Array
+    _work: _Work
+
+    def batches(self) -> Iterator[pa.Array]:
+        """The values, some thousand at a time."""
+        for start in range(0, len(self._keys), _READ_ROWS):
+            yield self._read(self._keys.slice(start, _READ_ROWS))
+
+    def values(self) -> pa.Array:
+        """All values at once."""
+        return pa.concat_arrays([pa.array([], self._work.value), *self.batches()])
+
+    def _read(self, keys: pa.Array) -> pa.Array:
+        try:
+            return self._rows.fetch(keys)
+        except LostRows:  # a part proved corrupt, was named and set aside: its rows are computed
+            _compute_missing(self._extraction, self._work, self._rows, self._keys)
+            return self._rows.fetch(keys)
+
+
+def generate(
+    extraction: Extraction, task: Generate, requests: Sequence[Request]
+) -> tuple[list[Generation], Usage]:
+    """An answer for each request, in order; equal requests are computed once."""
+    engine = extraction.engine
+
+    def compute(prepared: Any) -> pa.Array:
+        answers = engine.generate(task, prepared)
+        return pa.array([vars(answer) for answer in answers], GENERATION)
+
+    work = _of_requests(engine, task, requests, GENERATION, compute)
+    extracted = _extract(extraction, work)
+    return [Generation(**row) for row in extracted.values().to_pylist()], extracted.usage
+
+
+def features(
+    extraction: Extraction, task: Features, requests: Sequence[Request], precision: Precision
+) -> Extracted:
+    """A pooled hidden state for each request: structs of `feature_type(precision)`."""
+    engine, kind = extraction.engine, feature_type(precision)
+
+    def compute(prepared: Any) -> pa.Array:
+        vectors = engine.features(task, prepared)
+        if precision == "float16":
+            _refuse_too_large(vectors.values, task, prepared)
+        stored, error = stored_vectors(vectors.values, precision)
+        columns = {
+            "vector": stored.cast(kind.field("vector").type),
+            "prompt_tokens": pa.array(vectors.prompt_tokens),
+            "cut_history": pa.array(vectors.cut_history),
+            "rounding_error": pa.array(np.full(len(stored), error, dtype=np.float32)),
+        }
+        return pa.StructArray.from_arrays(list(columns.values()), fields=list(kind))
+
+    return _extract(extraction, _of_requests(engine, task, requests, kind, compute))
+
+
+def _refuse_too_large(
+    values: np.ndarray, task: Features, prepared: Sequence[Prepared]
+) -> None:
+    bad = np.flatnonzero(np.abs(values).max(axis=1) > np.finfo(np.float16).max)
+    if bad.size:
+        rows = ", ".join(prepared[i].request.row for i in bad[:5])
+        raise ValueError(
+            f"{task.model} gave states too large for float16 for {rows} ({bad.size} rows of the "
+            "chunk): set features.precision = 'float32' in the catalog"
+        )
+
+
+def feature_type(precision: Precision) -> pa.StructType:
+    """`rounding_error` is the largest of the row's chunk, relative to a vector's length."""
+    number = pa.float16() if precision == "float16" else pa.float32()
+    return pa.struct(
+        [
+            ("vector", pa.list_(number)),
+            ("prompt_tokens", pa.int32()),
+            ("cut_history", pa.int32()),
+            ("rounding_error", pa.float32()),
+        ]
+    )
+
+
+def embed(extraction: Extraction, task: Embed, texts: Sequence[str]) -> tuple[np.ndarray, Usage]:
+    """Vectors [len(texts), width], float32 of unit length, in the order of the texts."""
+    engine = extraction.engine
+    work = _Work(
+        task=task,
+        value=pa.list_(pa.float32()),
+        payloads=[text.encode() for text in texts],
+        sizes=np.array([len(text) for text in texts], dtype=np.int64),
+        groups=[""] * len(texts),
+        measure=lambda positions: Tokens(),
+        prepare=lambda positions: [texts[i] for i in positions],
+        compute=lambda some: _lists(engine.embed(task, some)),
+    )
+    extracted = _extract(extraction, work)
+    return vectors_in(extracted.values()), extracted.usage
+
+
+def vectors_in(lists: pa.Array) -> np.ndarray:
+    """The matrix [rows, width] that an array of equally long lists holds."""
+    if len(lists) == 0:
+        return np.empty((0, 0), dtype=np.float32)
+    matrix: np.ndarray = lists.flatten().to_numpy(zero_copy_only=False).reshape(len(lists), -1)
+    return matrix
+
+
+def _lists(vectors: np.ndarray) -> pa.Array:
+    bounds = np.arange(len(vectors) + 1, dtype=np.int32) * vectors.shape[1]
+    return pa.ListArray.from_arrays(pa.array(bounds), pa.array(vectors.ravel()))
+
+
+def _of_requests(
+    engine: Engine,
+    task: Generate | Features,
+    requests: Sequence[Request],
+    value: pa.DataType,
+    compute: Callable[[Any], pa.Array],
+) -> _Work:
+    answer = task.sampling.max_tokens if isinstance(task, Generate) else 0
+
+    def prepare(positions: np.ndarray) -> Any:
+        return engine.prepare(task, [requests[i] for i in positions])
+
+    def measure(positions: np.ndarray) -> Tokens:
+        prompt = sum(prepared.tokens for prepared in prepare(positions))
+        return Tokens(prompt=prompt, output=answer * len(positions))
+
+    return _Work(
+        task=task,
+        value=value,
+        payloads=[request.payload() for request in requests],
+        sizes=np.array([request.size() for request in requests], dtype=np.int64),
+        groups=[request.shared_prefix() for request in requests],
+        measure=measure,
+        prepare=prepare,
+        compute=compute,
+    )
+
+
+def _extract(extraction: Extraction, work: _Work) -> Extracted:
+    rows = extraction.cache.open(extraction.engine.identity(work.task), work.value)
+    keys = rows.keys(work.payloads)
+    usage = _compute_missing(extraction, work, rows, keys)
+    return Extracted(usage=usage, _extraction=extraction, _rows=rows, _keys=keys, _work=work)
+
+
+def _compute_missing(
+    extraction: Extraction, work: _Work, rows: CachedRows, keys: pa.Array
+) -> Usage:
+    engine, task = extraction.engine, work.task
+    known = rows.known(keys)
+    order = _ordered(work, _first_of_each(keys, ~known))
+    price = next((price for price in extraction.prices if price.model == task.model), None)
+    name = f"{type(task).__name__.lower()} with {task.model}"
+    meter = Meter(name, int(known.sum()), work.sizes[order], price, extraction.report)
+    if not len(order):
+        return meter.usage()
+    sample = order[:: -(-len(order) // _SAMPLE_ROWS)]
+    meter.plan(work.measure(sample), float((work.sizes[sample] + 1).sum()))
+    engine.start(task)
+    meter.computing()
+    size = engine.chunk_rows(task)
+    chunks = [order[start : start + size] for start in range(0, len(order), size)]
+    for positions, prepared in _prepared_ahead(work.prepare, chunks):
+        own = keys.take(pa.array(positions))
+        done_elsewhere = int(rows.known(own).sum())
+        if done_elsewhere == len(own):
+            meter.skip(len(own))
+            continue
+        values = work.compute(prepared)
+        rows.add(own, values)
+        meter.add(len(own), _tokens_in(values))
+    return meter.usage()
+
+
+def _first_of_each(keys: pa.Array, wanted: np.ndarray) -> np.ndarray:
+    """Positions of the wanted keys, of equal ones the first alone."""
+    positions = pa.array(np.flatnonzero(wanted))
+    table = pa.table({"key": keys.take(positions), "position": positions})
+    firsts = table.group_by("key", use_threads=False).aggregate([("position", "min")])
+    found: np.ndarray = firsts["position_min"].to_numpy()
+    return found
+
+
+def _ordered(work: _Work, positions: np.ndarray) -> np.ndarray:
+    """Rows of one group together, longest first; ties by position, so it is always the same."""
+    groups = np.unique(np.array(work.groups, dtype=object), return_inverse=True)[1]
+    return positions[np.lexsort((positions, -work.sizes[positions], groups[positions]))]
+
+
+def _prepared_ahead(
+    prepare: Callable[[np.ndarray], Any], chunks: Sequence[np.ndarray]
+) -> Iterator[tuple[np.ndarray, Any]]:
+    """Each chunk with its preparation, the next one's running beside whatever is done meanwhile."""
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tokenise")
+    try:
+        ahead = thread.submit(prepare, chunks[0])
+        for number, chunk in enumerate(chunks):
+            prepared = ahead.result()
+            if number + 1 < len(chunks):
+                ahead = thread.submit(prepare, chunks[number + 1])
+            yield chunk, prepared
+    finally:
+        thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _tokens_in(values: pa.Array) -> Tokens:
+    kind = values.type
+    if not pa.types.is_struct(kind):
+        return Tokens()
+
+    def total(name: str) -> int:
+        present = kind.get_field_index(name) >= 0
+        return int(pc.sum(values.field(name)).as_py() or 0) if present else 0
+
+    return Tokens(prompt=total("prompt_tokens"), output=total("output_tokens"))

@@ -1,0 +1,190 @@
+"""The row cache: every model output is paid for once, whoever asks, however a run ends.
+
+Rows are found by the digest of all that decides them. A chunk of new rows is one more Parquet
+part, written whole or not at all: a killed run loses the chunk in flight at most, and any number
+of processes may write at once. What others commit is picked up on the way.
+"""
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.extract.cache_folder import Identity, check_about, lock, write_about
+from pipeline.extract.cache_parts import (
+    healthy,
+    load_column,
+    load_part,
+    part_names,
+    part_schema,
+    write_part,
+)
+from pipeline.extract.compaction import merge_when_many
+from pipeline.extract.row_index import KEY_BYTES, RowIndex, first_of_each, words_of
+from pipeline.extract.vectors import is_vector, vectors_of
+
+
+class LostRows(ValueError):
+    """Rows that were asked for are not in the cache, or not any more: compute them again."""
+
+
+class _PartGone(Exception):
+    """A part was deleted or set aside since it was located."""
+
+
+@dataclass(frozen=True)
+class RowCache:
+    root: Path
+
+    def open(self, identity: Mapping[str, Any], value: pa.DataType) -> "CachedRows":
+        """The rows of one identity, each a `value`. Nothing is written before the first row.
+
+        `identity` is JSON-able, holds all that decides outputs, and at least "operation",
+        "model" and "prompt". ValueError where the folder's about.json tells of another one.
+        """
+        return CachedRows(self.root, Identity(facts=identity, value=value))
+
+
+class CachedRows:
+    """For one thread of a process, and for any number of processes."""
+
+    def __init__(self, root: Path, identity: Identity):
+        self.folder = identity.folder(root)
+        self._identity = identity
+        self._index = RowIndex()
+        check_about(self.folder, identity)
+
+    def keys(self, payloads: Iterable[bytes]) -> pa.FixedSizeBinaryArray:
+        """A key for each payload: all that decides this row's output beside the identity."""
+        secret = self._identity.digest.encode()
+        digests = [
+            hashlib.blake2b(payload, digest_size=KEY_BYTES, key=secret).digest()
+            for payload in payloads
+        ]
+        joined = pa.py_buffer(b"".join(digests))
+        return pa.FixedSizeBinaryArray.from_buffers(
+            pa.binary(KEY_BYTES), len(digests), [None, joined]
+        )
+
+    def known(self, keys: pa.Array) -> np.ndarray:
+        """Which rows the cache holds by now, bool [len(keys)]."""
+        self._refresh()
+        parts, _ = self._index.locate(words_of(keys))
+        return parts >= 0
+
+    def add(self, keys: pa.Array, values: pa.Array) -> int:
+        """Commit rows as one part; those that are there already are left out. Rows added.
+
+        ValueError where a value is null or of another type than the cache's. OSError says how
+        much space is left; rows that were committed before are safe then.
+        """
+        words = self._checked(keys, values)
+        with lock(self.folder):
+            write_about(self.folder, self._identity)
+            self._refresh()
+            parts, _ = self._index.locate(words)
+            new = np.flatnonzero((parts < 0) & first_of_each(words))
+            if not len(new):
+                return 0
+            chosen = pa.array(new)
+            added = pa.array(np.full(len(new), int(time.time()), dtype=np.int64))
+            path = write_part(
+                self.folder,
+                pa.table(
+                    [keys.take(chosen), added, values.take(chosen)],
+                    schema=part_schema(self._identity.value),
+                ),
+            )
+            self._index.insert({path.name: words[new]})
+            merge_when_many(self.folder)
+        return len(new)
+
+    def fetch(self, keys: pa.Array) -> pa.Array:
+        """The values of rows, in the order of their keys, of which some may be equal.
+
+        LostRows where some are not there: never added, evicted, or in a part that has just
+        proved corrupt, which is set aside and named in the log.
+        """
+        words = words_of(keys)
+        while True:
+            self._refresh()
+            parts, rows = self._index.locate(words)
+            missing = int((parts < 0).sum())
+            if missing:
+                raise LostRows(
+                    f"{missing} of {len(keys)} rows are not in {self.folder}: compute them again"
+                )
+            try:
+                return self._joined(parts, rows)
+            except _PartGone:  # merged, evicted or corrupt: look where its rows are now
+                continue
+
+    def _checked(self, keys: pa.Array, values: pa.Array) -> np.ndarray:
+        words, kind = words_of(keys), self._identity.value
+        if len(keys) != len(values):
+            raise ValueError(f"{len(keys)} keys came with {len(values)} values")
+        if values.type != kind or values.null_count:
+            raise ValueError(
+                f"values for {self.folder} must be {kind} without nulls, not {values.type} with "
+                f"{values.null_count}"
+            )
+        if is_vector(kind):
+            vectors_of(values)
+        return words
+
+    def _refresh(self) -> None:
+        """Take in parts that other processes committed, and forget those that are gone."""
+        while True:
+            names = part_names(self.folder)
+            self._index.drop(self._index.parts - names)
+            new = sorted(names - self._index.parts)
+            loaded = {name: self._load_words(name) for name in new}
+            words = {name: part for name, part in loaded.items() if part is not None}
+            self._index.insert(words)
+            if len(words) == len(new):
+                return
+
+    def _load_words(self, name: str) -> np.ndarray | None:
+        keys = healthy(self.folder / name, lambda path: load_column(path, "key"))
+        return None if keys is None else words_of(keys)
+
+    def _load_values(self, name: str) -> pa.Array:
+        path = self.folder / name
+        table = healthy(path, load_part)
+        if table is None:
+            raise _PartGone
+        values = table.column("value").combine_chunks()
+        if values.type != self._identity.value:
+            raise ValueError(
+                f"{path} holds {values.type}, not {self._identity.value}: it was copied here from "
+                "another folder, delete it"
+            )
+        return values
+
+    def _joined(self, parts: np.ndarray, rows: np.ndarray) -> pa.Array:
+        kind = self._identity.value
+        if is_vector(kind):  # straight to their places: no second copy of what is large
+            matrix = np.empty((len(rows), kind.list_size), dtype=kind.value_type.to_pandas_dtype())
+            for positions, values in self._pieces(parts, rows):
+                matrix[positions] = vectors_of(values)
+            return pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), type=kind)
+        order, joined = [np.empty(0, dtype=np.int64)], [pa.array([], kind)]
+        for positions, values in self._pieces(parts, rows):
+            order.append(positions)
+            joined.append(values)
+        return pa.concat_arrays(joined).take(pa.array(np.argsort(np.concatenate(order))))
+
+    def _pieces(
+        self, parts: np.ndarray, rows: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, pa.Array]]:
+        """Of each part: the positions at which its rows were asked for, and their values."""
+        order = np.argsort(parts, kind="stable")
+        for positions in np.split(order, np.flatnonzero(np.diff(parts[order])) + 1):
+            if len(positions):
+                values = self._load_values(self._index.part(parts[positions[0]]))
+                yield positions, values.take(pa.array(rows[positions]))
