@@ -1,12 +1,16 @@
-"""Ingest, by domain: the raw dump in place, then its reviews and items as tables."""
+"""Ingest, by domain: the raw dump in place, then its reviews, items and their images."""
+
+import dataclasses
+from typing import Any
 
 import dagster as dg
 
-from assets.partitions import Partitions
+from assets.partitions import Partitions, own_partition
 from assets.present import code_version, each_domain, materialized
 from assets.resources import Workspace
-from pipeline.catalog import Catalog, parameters
+from pipeline.catalog import Catalog, Domain, parameters
 from pipeline.ingest import VERSION
+from pipeline.ingest.item_images import ingest_item_images
 from pipeline.ingest.items import ingest_items
 from pipeline.ingest.raw import RawFiles, prepare_raw
 from pipeline.ingest.reviews import ingest_reviews
@@ -14,9 +18,15 @@ from pipeline.ingest.reviews import ingest_reviews
 GROUP = "ingest"
 
 
+class Refetch(dg.Config):
+    """How images are downloaded this time."""
+
+    refresh: bool = False  # ask servers again for what they have answered before
+
+
 def ingest_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
     partitions = Partitions(catalog)
-    version = code_version(VERSION, each_domain(catalog, parameters))
+    version = code_version(VERSION, each_domain(catalog, _read_from_raw))
 
     @dg.asset(
         partitions_def=partitions.domains, group_name=GROUP, kinds={"json"}, code_version=version
@@ -46,12 +56,46 @@ def ingest_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         code_version=version,
     )
     def items(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
-        """Titles, categories and brands, cleaned."""
+        """Titles, categories, brands and image URLs, cleaned."""
         return materialized(
             lambda: ingest_items(workspace.catalog, context.partition_key, workspace.store)
         )
 
-    return [raw, reviews, items]
+    if not partitions.image_domains.get_partition_keys():
+        return [raw, reviews, items]
+    return [raw, reviews, items, _item_images(catalog)]
+
+
+def _item_images(catalog: Catalog) -> dg.AssetsDefinition:
+    domains = Partitions(catalog).image_domains
+
+    @dg.asset(
+        deps=[own_partition("items", domains.get_partition_keys())],
+        partitions_def=domains,
+        group_name=GROUP,
+        kinds={"pillow", "parquet"},
+        code_version=code_version(VERSION, each_domain(catalog, lambda d: repr(d.images))),
+    )
+    def item_images(
+        context: dg.AssetExecutionContext, config: Refetch, workspace: Workspace
+    ) -> dg.MaterializeResult:
+        """Each item's images, found or fetched, and why some could not be had."""
+        return materialized(
+            lambda: ingest_item_images(
+                workspace.catalog,
+                context.partition_key,
+                workspace.store,
+                workspace.cache,
+                config.refresh,
+            )
+        )
+
+    return item_images
+
+
+def _read_from_raw(domain: Domain) -> dict[str, Any]:
+    """What decides a domain's tables: neither its images nor the models that read them."""
+    return parameters(dataclasses.replace(domain, images=None, features=None))
 
 
 def _raw_result(files: RawFiles) -> dg.MaterializeResult:

@@ -41,6 +41,23 @@ class FeatureModels:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Images:
+    """Where a domain's images come from, and what is accepted of them."""
+
+    folder: str | None = None  # of <item id>.<ending> or <item id>_<number>.<ending> files
+    download: bool = False  # from the URLs of the metadata, for items without such a file
+    max_per_item: int = 1
+    max_bytes: int = 10_000_000  # of one image, as it is sent
+    max_pixels: int = 40_000_000  # width x height
+    timeout_seconds: float = 20.0  # of one request, from connecting to its last byte
+    attempts: int = 4  # where a failure may pass
+    concurrency: int = 16  # requests in flight
+    per_host: int = 4  # of them to one host
+    per_host_delay_seconds: float = 0.0  # least time between two starts
+    allow_private: bool = False  # connect to this machine and its network, too
+
+
+@dataclass(frozen=True, kw_only=True)
 class Domain:
     """One catalogue of items. Paths are relative to the data folder."""
 
@@ -54,6 +71,7 @@ class Domain:
     half: Literal["A", "B"] | None = None  # llmcdsr: which of the folder's domains
     max_malformed_lines: int = 0  # more than this many unreadable lines is an error
     features: FeatureModels | None = None
+    images: Images | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,6 +313,26 @@ def _check_domain(domain: Domain, path: str) -> None:
             raise ValueError(
                 f"{path}: domain.{domain.name}.{key} is missing: format {domain.format!r} needs it"
             )
+    _check_images(domain, f"{path}: domain.{domain.name}.images")
+
+
+def _check_images(domain: Domain, where: str) -> None:
+    images = domain.images
+    if images is None:
+        return
+    if not (images.folder or images.download):
+        raise ValueError(f"{where}: name a folder, or say download = true")
+    if images.download and domain.format == "llmcdsr":
+        raise ValueError(f"{where}.download = true; the metadata of 'llmcdsr' has no URLs")
+    counts = ("max_per_item", "max_bytes", "max_pixels", "attempts", "concurrency", "per_host")
+    for key in counts:
+        if getattr(images, key) < 1:
+            raise ValueError(f"{where}.{key} = {getattr(images, key)}; it must be at least 1")
+    if images.timeout_seconds <= 0:
+        raise ValueError(f"{where}.timeout_seconds = {images.timeout_seconds}; it must be above 0")
+    if images.per_host_delay_seconds < 0:
+        delay = images.per_host_delay_seconds
+        raise ValueError(f"{where}.per_host_delay_seconds = {delay}; it must not be below 0")
 
 
 def _check_scenario(scenario: Scenario, catalog: Catalog, path: str) -> None:

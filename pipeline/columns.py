@@ -28,6 +28,21 @@ ITEMS = pa.schema(
         pa.field("title", pa.string()),  # null where metadata is missing
         pa.field("category", pa.string()),  # path joined by " > "
         pa.field("brand", pa.string()),
+        _field("image_urls", pa.list_(pa.string())),  # http(s), best first; empty where none
+    ]
+)
+
+ITEM_IMAGES = pa.schema(
+    [
+        _field("item_id", pa.string()),
+        _field("position", pa.int32()),  # 0-based, among the item's images
+        _field("source", pa.string()),  # its URL, or the name of its file
+        _field("status", pa.string()),  # "ok", or why there is no image: "http-404", "broken", ...
+        pa.field("sha256", pa.string()),  # of its bytes, in hex; this and what follows null
+        pa.field("format", pa.string()),  # unless ok: "jpeg", "png", ...
+        pa.field("width", pa.int32()),  # pixels
+        pa.field("height", pa.int32()),
+        pa.field("num_bytes", pa.int64()),
     ]
 )
 

@@ -196,9 +196,7 @@ def _cast(column: pa.Array, field: pa.Field, key: str) -> pa.Array:
     try:
         cast = column.cast(field.type)
     except pa.ArrowException as error:
-        raise ValueError(
-            f"{key}: column {field.name!r} must be {field.type}: {error}"
-        ) from error
+        raise ValueError(f"{key}: column {field.name!r} must be {field.type}: {error}") from error
     if _has_infinite_halves(cast):
         raise ValueError(
             f"{key}: column {field.name!r} holds values beyond float16's 65504: store float32"

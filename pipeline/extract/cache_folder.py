@@ -1,13 +1,14 @@
 """The folders of a row cache, one for each model, prompt and settings, and what lies in them:
 
-    <operation>/<model>/<prompt>-<digest>/about.json    the identity in full
-                                          part-*.parquet
-                                          corrupt/      parts that were set aside
-                                          .lock         held while parts are written or deleted
+<operation>/<model>/<prompt>-<digest>/about.json    the identity in full
+                                      part-*.parquet
+                                      corrupt/      parts that were set aside
+                                      .lock         held while parts are written or deleted
 """
 
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from filelock import FileLock
 
 from pipeline.atomic import replacing
 from pipeline.digest import digest_json
-from pipeline.extract.cache_parts import part_names
+from pipeline.extract.cache_parts import CORRUPT, part_names, told_of_space
 
 _ABOUT = "about.json"
 _NAMED_BY = ("operation", "model", "prompt")
@@ -71,7 +72,7 @@ def write_about(folder: Path, identity: Identity) -> None:
         "value": str(identity.value),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    with replacing(path) as temporary:
+    with told_of_space(folder), replacing(path) as temporary:
         temporary.write_text(json.dumps(about, indent=2, ensure_ascii=False), encoding="utf-8")
 
 
@@ -103,9 +104,13 @@ def cache_folders(root: Path) -> list[Path]:
     return [path for path in found if (path / _ABOUT).exists() or part_names(path)]
 
 
-def forget_about(folder: Path) -> None:
-    """For a folder without rows; the caller holds its lock."""
+def forget(folder: Path) -> None:
+    """Delete all but the lock, of a folder without rows; the caller holds the lock.
+
+    The lock stays: processes may wait for it, and they would wait for a deleted file.
+    """
     (folder / _ABOUT).unlink(missing_ok=True)
+    shutil.rmtree(folder / CORRUPT, ignore_errors=True)
 
 
 def _read_about(folder: Path) -> dict[str, Any] | None:

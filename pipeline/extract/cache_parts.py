@@ -12,9 +12,11 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -27,6 +29,7 @@ Loaded = TypeVar("Loaded")
 
 CORRUPT = "corrupt"  # the folder of parts that were set aside
 _NAME = re.compile(r"part-(?P<digest>[0-9a-f]{32})\.parquet")
+_GROUP_BYTES = 8 * 2**20  # decoding lists takes several times as much as they do
 _REPLACES = b"coldbridge.replaces"
 
 
@@ -51,7 +54,9 @@ def write_part(folder: Path, table: pa.Table, replaces: Sequence[Path] = ()) -> 
     `drop_replaced` does where the caller was killed. OSError says how much space is left.
     """
     names = json.dumps([path.name for path in replaces])
-    leaves = {path: kind for field in table.schema for path, kind in _leaves(field.type, field.name)}
+    leaves = {
+        path: kind for field in table.schema for path, kind in _leaves(field.type, field.name)
+    }
     sink = pa.BufferOutputStream()
     pq.write_table(
         table.replace_schema_metadata({_REPLACES: names}),
@@ -60,18 +65,30 @@ def write_part(folder: Path, table: pa.Table, replaces: Sequence[Path] = ()) -> 
         # by rank, at little cost. Statistics and dictionaries cost time and serve nobody here.
         compression={path: "none" if path == "key" else "zstd" for path in leaves},
         use_byte_stream_split=[path for path, kind in leaves.items() if pa.types.is_floating(kind)],
+        row_group_size=max(1, _GROUP_BYTES * table.num_rows // max(1, table.nbytes)),
         use_dictionary=False,
         write_statistics=False,
         write_page_checksum=True,
     )
     content = sink.getvalue()
     path = folder / f"part-{_digest(content)}.parquet"
-    try:
-        with replacing(path) as temporary:
-            temporary.write_bytes(content)
-    except OSError as error:
-        raise _explained(error, folder) from error
+    with told_of_space(folder), replacing(path) as temporary:
+        temporary.write_bytes(content)
     return path
+
+
+@contextmanager
+def told_of_space(folder: Path) -> Iterator[None]:
+    """An OSError on writing says how much space is left, and that nothing else is lost."""
+    try:
+        yield
+    except OSError as error:
+        free = shutil.disk_usage(folder).free
+        raise OSError(
+            error.errno,
+            f"{error.strerror} while writing to {folder}, which has {free:,} bytes left. All that "
+            "was committed before is safe: mend this and run again, the run goes on from there",
+        ) from error
 
 
 def part_names(folder: Path) -> set[str]:
@@ -83,13 +100,30 @@ def part_names(folder: Path) -> set[str]:
     return names
 
 
-def load_part(path: Path) -> pa.Table:
-    """A whole part. CorruptPart where any bit of the file is wrong; FileNotFoundError."""
+def open_part(path: Path) -> pq.ParquetFile:
+    """A part's bytes, in memory, every bit checked. CorruptPart; FileNotFoundError."""
     content = path.read_bytes()
     if _digest(content) not in path.name:
         raise CorruptPart("its bytes differ from the checksum in its name")
-    table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
-    return table.replace_schema_metadata()
+    return pq.ParquetFile(pa.BufferReader(content))
+
+
+def values_at(file: pq.ParquetFile, rows: np.ndarray) -> Iterator[tuple[pa.Array, np.ndarray]]:
+    """For ascending rows of an open part: some MB of values, and which of them come next."""
+    start, done = 0, 0
+    for group in range(file.num_row_groups):
+        end = start + file.metadata.row_group(group).num_rows
+        upto = int(np.searchsorted(rows, end))
+        if upto > done:
+            yield _values(file, group), rows[done:upto] - start
+        start, done = end, upto
+
+
+def load_part(path: Path) -> pa.Table:
+    """A whole part, every bit checked. CorruptPart; FileNotFoundError."""
+    file = open_part(path)
+    groups = [file.read_row_group(group, use_threads=False) for group in range(file.num_row_groups)]
+    return pa.concat_tables(groups).replace_schema_metadata()
 
 
 def load_column(path: Path, name: str) -> pa.Array:
@@ -159,6 +193,11 @@ def _replaces(path: Path) -> list[str]:
     return _read(path, lambda file: json.loads(file.schema_arrow.metadata[_REPLACES]))
 
 
+def _values(file: pq.ParquetFile, group: int) -> pa.Array:
+    column = file.read_row_group(group, ["value"], use_threads=False).column("value")
+    return pa.concat_arrays(column.chunks)
+
+
 def _read(path: Path, read: Callable[[pq.ParquetFile], Loaded]) -> Loaded:
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
@@ -191,12 +230,3 @@ def _leaves(kind: pa.DataType, path: str) -> Iterator[tuple[str, pa.DataType]]:
         yield from _leaves(kind.value_type, f"{path}.list.element")
     else:
         yield path, kind
-
-
-def _explained(error: OSError, folder: Path) -> OSError:
-    free = shutil.disk_usage(folder).free
-    return OSError(
-        error.errno,
-        f"{error.strerror or error} while writing to {folder} ({free:,} bytes are free there): make "
-        "room and run again; all that was committed before is safe, and the run goes on from there",
-    )

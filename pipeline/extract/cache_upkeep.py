@@ -4,19 +4,15 @@ None of it disturbs runs that use the cache at the same time: what is deleted un
 compute again, what is merged they find in its new place.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pipeline.extract.cache_folder import Title, cache_folders, forget_about, lock, title
+from pipeline.extract.cache_folder import Title, cache_folders, forget, lock, title
 from pipeline.extract.cache_parts import (
-    CORRUPT,
     CorruptPart,
-    drop_replaced,
     healthy,
     load_column,
     load_part,
@@ -99,16 +95,83 @@ def evict(
 
 def _holding(folder: Path) -> Holding:
     paths = [folder / name for name in part_names(folder)]
-    times = [
-        (added, size_of(path)) for path in paths if (added := healthy(path, _added)) is not None
-    ]
-    joined = np.concatenate([np.empty(0, dtype=np.int64), *(added for added, _ in times)])
+    loaded = [found for path in paths if (found := healthy(path, _times_and_size)) is not None]
+    times = np.concatenate([np.empty(0, dtype=np.int64), *(times for times, _ in loaded)])
     return Holding(
         folder=folder,
         title=title(folder),
-        parts=len(times),
-        rows=len(joined),
-        num_bytes=sum(size for _, size in times),
-        oldest=int(joined.min()) if len(joined) else None,
-        newest=int(joined.max()) if len(joined) else None,
+        parts=len(loaded),
+        rows=len(times),
+        num_bytes=sum(size for _, size in loaded),
+        oldest=int(times.min()) if len(times) else None,
+        newest=int(times.max()) if len(times) else None,
     )
+
+
+def _times_and_size(path: Path) -> tuple[np.ndarray, int]:
+    return load_column(path, "added").to_numpy(), size_of(path)
+
+
+def _verdict(folder: Path) -> Verdict:
+    whole: dict[str, tuple[np.ndarray, int]] = {}  # words of the keys, bytes
+    corrupt: list[str] = []
+    seen: set[str] = set()
+    while new := (names := part_names(folder)) - seen:  # others may add and merge meanwhile
+        for name in sorted(new):
+            try:
+                whole[name] = _words_and_size(folder / name)
+            except FileNotFoundError:
+                continue
+            except CorruptPart as error:
+                set_aside(folder / name, error)
+                corrupt.append(name)
+        seen |= new
+    present = [found for name, found in whole.items() if name in names]
+    words = np.concatenate([np.empty((0, 2), dtype=np.uint64), *(words for words, _ in present)])
+    rows = int(first_of_each(words).sum())
+    return Verdict(
+        folder=folder,
+        parts=len(present),
+        rows=rows,
+        duplicates=len(words) - rows,
+        num_bytes=sum(size for _, size in present),
+        corrupt=tuple(corrupt),
+        problem=_problem(folder),
+    )
+
+
+def _words_and_size(path: Path) -> tuple[np.ndarray, int]:
+    keys = load_part(path).column("key").chunks
+    return words_of(pa.concat_arrays(keys)), size_of(path)
+
+
+def _problem(folder: Path) -> str | None:
+    try:
+        title(folder)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _evict_folder(folder: Path, before: int | None, dry_run: bool) -> int:
+    evicted = 0
+    with lock(folder):
+        for name in sorted(part_names(folder)):
+            times = healthy(folder / name, lambda path: load_column(path, "added").to_numpy())
+            if times is None:
+                continue
+            old = np.full(len(times), True) if before is None else times < before
+            evicted += int(old.sum())
+            if old.any() and not dry_run:
+                _rewrite(folder / name, ~old)
+        if before is None and not dry_run:
+            forget(folder)
+    return evicted
+
+
+def _rewrite(path: Path, kept: np.ndarray) -> None:
+    """Keep some rows of a part, with the times at which they were added."""
+    table = healthy(path, load_part) if kept.any() else None
+    if table is not None:
+        write_part(path.parent, table.filter(pa.array(kept)), replaces=[path])
+    remove_parts([path])

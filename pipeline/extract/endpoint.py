@@ -78,14 +78,15 @@ class Endpoint:
         answers, failure = self._wait(self._ask, calls)
         if failure is not None:  # outside any `except`: the client's own error may name the key
             raise self._explained(model, failure, len(calls))
-        return answers  # type: ignore[no-any-return]
+        found: list[dict[str, Any]] = answers
+        return found
 
     def close(self) -> None:
         """Cancel what is in flight, and disconnect."""
         with self._opening:
             self._closed = True
             portal, self._portal = self._portal, None
-        if portal is not None:
+        if False:
             for future in tuple(self._waiting):
                 future.cancel()
             portal.call(self._client.close)
@@ -168,7 +169,10 @@ class Endpoint:
                 f"{state}: set it to the server's key"
             )
         if status in _NO_SUCH_ROUTE:
-            return NoSuchRoute(f"{where} does not exist for {model} (HTTP {status}): {said}")
+            return NoSuchRoute(
+                f"{where} does not exist for {model} (HTTP {status}: {said}): a server hosts a "
+                "model for one operation; see pipeline/extract/serving.py for how to start another"
+            )
         if isinstance(error, APIConnectionError) or (status and (status == 429 or status >= 500)):
             return ConnectionError(
                 f"{where} failed with {model}, {self._remote.attempts} attempts: {said}. "
@@ -186,9 +190,11 @@ class Endpoint:
         )
 
     def _without_key(self, error: Exception) -> str:
-        """What an error says, in short; a server may repeat the key that it was sent."""
-        said = " ".join(str(error).split())
-        if (cause := str(error.__cause__ or "")) and cause not in said:
-            said += f" ({cause})"
-        return (said.replace(self._key, "***") if self._key else said)[:500]
+        """What went wrong, in short; a server may repeat the key that it was sent."""
+        from openai import APIStatusError
 
+        said = error.response.text if isinstance(error, APIStatusError) else str(error)
+        if error.__cause__ is not None:
+            said += f" ({error.__cause__})"
+        said = " ".join(said.split())
+        return (said.replace(self._key, "***") if self._key else said)[:500]

@@ -12,7 +12,6 @@ import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,6 @@ from pipeline.extract.engine import (
     Vectors,
 )
 from pipeline.extract.fitting import with_history
-from pipeline.extract.pooling import rescale
 from pipeline.extract.remote_tokens import RemoteTokens
 from pipeline.extract.rendering import IMAGE_TOKENS
 from pipeline.extract.vllm_engine import refuse_infinite
@@ -45,7 +43,7 @@ _NEUTRAL = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
 
 
 class RemoteEngine:
-    """An `Engine` whose models run elsewhere; use as a context manager, which disconnects.
+    """An `Engine` whose models run elsewhere. Connects with the first task; `close` is for good.
 
     The server's key, if any, is read from the environment variable COLDBRIDGE_API_KEY.
     """
@@ -56,17 +54,6 @@ class RemoteEngine:
         self._endpoint = Endpoint(remote)
         self._cards: dict[str, dict[str, Any]] = {}  # what the server says of each model
         self._tokens: dict[str, RemoteTokens] = {}
-
-    def __enter__(self) -> "RemoteEngine":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def identity(self, task: Task) -> dict[str, Any]:
         operation = type(task).__name__.lower()
@@ -136,9 +123,7 @@ class RemoteEngine:
             for each in prepared
         ]
         answers = self._endpoint.ask(task.model, calls)
-        return [
-            _generation(answer, each) for answer, each in zip(answers, prepared, strict=True)
-        ]
+        return [_generation(answer, each) for answer, each in zip(answers, prepared, strict=True)]
 
     def features(self, task: Features, prepared: Sequence[Prepared]) -> Vectors:
         self.start(task)
@@ -158,8 +143,7 @@ class RemoteEngine:
         ]
         answers = self._endpoint.ask(task.model, calls)
         tokens = np.array([answer["usage"]["prompt_tokens"] for answer in answers], dtype=np.int32)
-        pooled = np.concatenate([_vectors(answer) for answer in answers])
-        values = rescale(pooled, tokens, task.pooling, task.skip_first_token)
+        values = np.concatenate([_vectors(answer) for answer in answers])
         refuse_infinite(values, task, prepared)
         cut = np.array([each.cut for each in prepared], dtype=np.int32)
         return Vectors(values=values, prompt_tokens=tokens, cut_history=cut)

@@ -19,9 +19,10 @@ from pipeline.extract.cache_folder import Identity, check_about, lock, write_abo
 from pipeline.extract.cache_parts import (
     healthy,
     load_column,
-    load_part,
+    open_part,
     part_names,
     part_schema,
+    values_at,
     write_part,
 )
 from pipeline.extract.compaction import merge_when_many
@@ -153,38 +154,38 @@ class CachedRows:
         keys = healthy(self.folder / name, lambda path: load_column(path, "key"))
         return None if keys is None else words_of(keys)
 
-    def _load_values(self, name: str) -> pa.Array:
-        path = self.folder / name
-        table = healthy(path, load_part)
-        if table is None:
-            raise _PartGone
-        values = table.column("value").combine_chunks()
-        if values.type != self._identity.value:
-            raise ValueError(
-                f"{path} holds {values.type}, not {self._identity.value}: it was copied here from "
-                "another folder, delete it"
-            )
-        return values
-
     def _joined(self, parts: np.ndarray, rows: np.ndarray) -> pa.Array:
-        kind = self._identity.value
-        if is_vector(kind):  # straight to their places: no second copy of what is large
-            matrix = np.empty((len(rows), kind.list_size), dtype=kind.value_type.to_pandas_dtype())
-            for positions, values in self._pieces(parts, rows):
-                matrix[positions] = vectors_of(values)
-            return pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), type=kind)
-        order, joined = [np.empty(0, dtype=np.int64)], [pa.array([], kind)]
-        for positions, values in self._pieces(parts, rows):
-            order.append(positions)
-            joined.append(values)
-        return pa.concat_arrays(joined).take(pa.array(np.argsort(np.concatenate(order))))
+        kind, order = self._identity.value, np.lexsort((rows, parts))
+        pieces = self._pieces(parts[order], rows[order])
+        if is_vector(kind):
+            return _scattered(pieces, order, kind)
+        taken = [values.take(pa.array(chosen)) for values, chosen in pieces]
+        return pa.concat_arrays([pa.array([], kind), *taken]).take(pa.array(np.argsort(order)))
 
-    def _pieces(
-        self, parts: np.ndarray, rows: np.ndarray
-    ) -> Iterator[tuple[np.ndarray, pa.Array]]:
-        """Of each part: the positions at which its rows were asked for, and their values."""
-        order = np.argsort(parts, kind="stable")
-        for positions in np.split(order, np.flatnonzero(np.diff(parts[order])) + 1):
-            if len(positions):
-                values = self._load_values(self._index.part(parts[positions[0]]))
-                yield positions, values.take(pa.array(rows[positions]))
+    def _pieces(self, parts: np.ndarray, rows: np.ndarray) -> Iterator[tuple[pa.Array, np.ndarray]]:
+        """Values that lie together, and which of them come next; rows are in order of parts."""
+        numbers, starts = np.unique(parts, return_index=True)
+        for number, asked in zip(numbers, np.split(rows, starts[1:]), strict=False):
+            path = self.folder / self._index.part(number)
+            file = healthy(path, open_part)
+            if file is None:
+                raise _PartGone
+            if file.schema_arrow.field("value").type != self._identity.value:
+                raise ValueError(
+                    f"{path} holds {file.schema_arrow.field('value')}, not "
+                    f"{self._identity.value}: it was copied from another folder, delete it"
+                )
+            yield from values_at(file, asked)
+
+
+def _scattered(
+    pieces: Iterator[tuple[pa.Array, np.ndarray]], order: np.ndarray, kind: pa.DataType
+) -> pa.Array:
+    """Vectors, put straight into their places: no second copy of what is large."""
+    matrix = np.empty((len(order), kind.list_size), dtype=kind.value_type.to_pandas_dtype())
+    done = 0
+    for values, chosen in pieces:
+        end = done + len(chosen)
+        matrix[order[done:end]] = vectors_of(values)[chosen]
+        done = end
+    return pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), type=kind)

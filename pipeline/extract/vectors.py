@@ -27,9 +27,7 @@ def stored_vectors(vectors: np.ndarray, precision: Precision) -> tuple[pa.Array,
         return _column(vectors), 0.0
     with np.errstate(over="ignore"):
         kept = vectors.astype(np.float16)
-    _refuse(
-        np.isinf(kept), "holds values beyond float16's 65504", 'set the precision to "float32"'
-    )
+    _refuse(np.isinf(kept), "holds values beyond float16's 65504", 'set the precision to "float32"')
     return _column(kept), _largest_error(vectors, kept)
 
 

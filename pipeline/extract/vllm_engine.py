@@ -8,7 +8,7 @@ wants the same model, and gives way to the next: one is alive at a time.
 import gc
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +29,6 @@ from pipeline.extract.engine import (
 )
 from pipeline.extract.hosting import dtype_of, hosting, hosting_arguments, on_gpu
 from pipeline.extract.local_models import LocalModel, resolve_model
-from pipeline.extract.pooling import rescale
 from pipeline.extract.rendering import Renderer
 from pipeline.extract.text_encoder import SentenceEncoder
 
@@ -103,17 +102,15 @@ class VllmEngine:
         self._hosted = wanted
 
     def prepare(self, task: Generate | Features, requests: Sequence[Request]) -> list[Prepared]:
-        if task.model not in self._renderers:
-            self._renderers[task.model] = Renderer(self._model(task), self._settings)
         answer = task.sampling.max_tokens if isinstance(task, Generate) else 0
-        return self._renderers[task.model].prepare(requests, answer)
+        return self.renderer(task).prepare(requests, answer)
 
     def generate(self, task: Generate, prepared: Sequence[Prepared]) -> list[Generation]:
         self.start(task)
-        answers = self._engine.generate(
+        answers = self._asked(
+            self._engine.generate,
             [each.content for each in prepared],
             [_sampling(task, each.request) for each in prepared],
-            use_tqdm=False,
         )
         return [
             Generation(
@@ -130,12 +127,10 @@ class VllmEngine:
         import torch
 
         self.start(task)
-        answers = self._engine.encode(
-            [each.content for each in prepared], pooling_task="embed", use_tqdm=False
-        )
+        contents = [each.content for each in prepared]
+        answers = self._asked(self._engine.encode, contents, pooling_task="embed")
         tokens = np.array([len(answer.prompt_token_ids) for answer in answers], dtype=np.int32)
-        pooled = torch.stack([answer.outputs.data for answer in answers]).float().numpy()
-        values = rescale(pooled, tokens, task.pooling, task.skip_first_token)
+        values = torch.stack([answer.outputs.data for answer in answers]).float().numpy()
         refuse_infinite(values, task, prepared)
         cut = np.array([each.cut for each in prepared], dtype=np.int32)
         return Vectors(values=values, prompt_tokens=tokens, cut_history=cut)
@@ -149,6 +144,21 @@ class VllmEngine:
             self._engine = self._hosted = None
             gc.collect()
             _free_gpu_memory()
+
+    def renderer(self, task: Generate | Features) -> Renderer:
+        """The task's model's, for whoever prepares without an engine."""
+        if task.model not in self._renderers:
+            self._renderers[task.model] = Renderer(self._model(task), self._settings)
+        return self._renderers[task.model]
+
+    def _asked(self, operation: Callable[..., list[Any]], *inputs: Any, **options: Any) -> list[Any]:
+        """What vLLM answers. An engine that was interrupted, or refused one prompt of a batch,
+        still holds the others and would answer them to the next who asks: it is shut down."""
+        try:
+            return operation(*inputs, use_tqdm=False, **options)
+        except BaseException:
+            self.close()
+            raise
 
     def _model(self, task: Task) -> LocalModel:
         if task.model not in self._models:

@@ -1,4 +1,4 @@
 """Raw dumps in any dialect become typed tables of reviews and items."""
 
-VERSION = "1"
+VERSION = "2"
 """Raise it when this stage writes something else for the same inputs and parameters."""

@@ -1,8 +1,8 @@
 """Reader of the Amazon 2018 review dumps: JSON lines in gzip, one review or product a line.
 
 The release is that of Ni, Li and McAuley, EMNLP 2019. Of a review: reviewerID, asin, overall,
-unixReviewTime, summary and reviewText; of a product: asin, title, category and brand. The
-reviewer's name and everything else is left in the file.
+unixReviewTime, summary and reviewText; of a product: asin, title, category, brand and the URLs
+of its images. The reviewer's name and everything else is left in the file.
 """
 
 import gzip
@@ -19,6 +19,7 @@ from pipeline.columns import ITEMS, REVIEWS
 from pipeline.ingest.clean import clean_path
 from pipeline.ingest.rows import Tally, batches
 
+_IMAGE_FIELDS = ("imageURLHighRes", "imageURL", "imUrl")  # the last one is of older releases
 _SHOWN = 80  # characters of a malformed line that an error quotes
 
 
@@ -61,7 +62,20 @@ def _item(entry: dict[str, Any], where: str) -> tuple[Any, ...]:
         _optional(entry, "title", where, str),
         clean_path(category),
         _optional(entry, "brand", where, str),
+        _image_urls(entry, where),
     )
+
+
+def _image_urls(entry: dict[str, Any], where: str) -> list[str]:
+    """The URLs of the largest images that the product has, each once."""
+    for field in _IMAGE_FIELDS:
+        value = _optional(entry, field, where, list, str) or []
+        texts = [value] if isinstance(value, str) else [v for v in value if isinstance(v, str)]
+        urls = [text.strip() for text in texts]
+        urls = [url for url in urls if url.lower().startswith(("http://", "https://"))]
+        if urls:
+            return list(dict.fromkeys(urls))
+    return []
 
 
 def _id(entry: dict[str, Any], field: str, where: str) -> str:

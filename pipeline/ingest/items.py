@@ -35,6 +35,7 @@ def ingest_items(catalog: Catalog, domain_name: str, store: Store) -> Outcome:
             "missing_titles": items["title"].null_count(),
             "missing_categories": items["category"].null_count(),
             "missing_brands": items["brand"].null_count(),
+            "missing_image_urls": int((items["image_urls"].list.len() == 0).sum()),
         },
         preview=items.head(8).to_arrow(),
     )

@@ -61,7 +61,9 @@ def read_reviews(paths: dict[str, Path], domain: Domain, tally: Tally) -> Iterat
 
 def read_items(paths: dict[str, Path], domain: Domain, tally: Tally) -> Iterator[pa.RecordBatch]:
     """The half's items in ITEMS columns: the release has titles alone."""
-    rows = ((asin, title, None, None) for asin, title in _catalogue(paths, _half(domain)))
+    no_urls: list[str] = []
+    catalogue = _catalogue(paths, _half(domain))
+    rows = ((asin, title, None, None, no_urls) for asin, title in catalogue)
     return batches(rows, ITEMS, tally)
 
 

@@ -147,6 +147,50 @@ def test_a_type_without_a_digest_is_refused() -> None:
         digest([{"price": 1}], schema)
 
 
+VECTORS = pa.array([[1.0, 2.0], [3.0, 4.0], None, [5.0, None]], pa.list_(pa.float32(), 2))
+
+
+def column_digest(column: pa.Array, cut: int = 100) -> str:
+    table = pa.table({"vector": column})
+    whole = TableDigest(table.schema)
+    for batch in table.to_batches(max_chunksize=cut):
+        whole.update(batch)
+    return whole.hexdigest()
+
+
+@pytest.mark.parametrize("number", [pa.float16(), pa.float32()], ids=str)
+def test_vectors_are_digested_by_their_values_wherever_they_are_cut(number: pa.DataType) -> None:
+    vectors = VECTORS.cast(pa.list_(number, 2))
+    assert column_digest(vectors, cut=1) == column_digest(vectors, cut=3) == column_digest(vectors)
+    assert column_digest(pa.concat_arrays([vectors, vectors]).slice(4)) == column_digest(vectors)
+    assert column_digest(vectors.slice(1)) == column_digest(pa.concat_arrays([vectors[1:]]))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [[1.0, 3.0], [2.0, 1.0], [1.0, None], None],
+    ids=str,
+)
+def test_every_number_of_a_vector_counts(row: list[float] | None) -> None:
+    for number in (pa.float16(), pa.float32()):
+        kind = pa.list_(number, 2)
+        changed = pa.concat_arrays([pa.array([row], kind), VECTORS.cast(kind)[1:]])
+        assert column_digest(changed) != column_digest(VECTORS.cast(kind))
+
+
+def test_a_vectors_precision_and_width_count() -> None:
+    kinds = [pa.list_(pa.float16(), 2), pa.list_(pa.float32(), 2), pa.list_(pa.float32())]
+    wider = pa.array([[1.0, 2.0, 3.0, 4.0]], pa.list_(pa.float32(), 4))
+    narrow = pa.array([[1.0, 2.0], [3.0, 4.0]], pa.list_(pa.float32(), 2))
+    assert len({column_digest(VECTORS.cast(kind)) for kind in kinds}) == 3
+    assert column_digest(wider) != column_digest(narrow)
+
+
+def test_half_numbers_are_digested_and_none_of_them_is_no_zero() -> None:
+    halves = [pa.array(values, pa.float16()) for values in ([0.0, 1.0], [None, 1.0], [0.0, 2.0])]
+    assert len({column_digest(column) for column in halves}) == 3
+
+
 def test_arrays_are_told_apart_by_name_type_shape_and_value() -> None:
     one = {"a": np.arange(6, dtype=np.int64)}
     others = [

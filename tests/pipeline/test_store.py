@@ -110,6 +110,40 @@ def test_rows_that_break_the_schema_are_refused(
     assert [path.name for path in (store.root / "reviews").iterdir()] == ["food.parquet"]
 
 
+@pytest.mark.parametrize("number", [pa.float16(), pa.float32()], ids=str)
+def test_vectors_come_back_in_the_precision_of_the_schema(
+    store: Store, number: pa.DataType
+) -> None:
+    schema = pa.schema([pa.field("vector", pa.list_(number, 3), nullable=False)])
+    vectors = np.arange(12, dtype=np.float32).reshape(4, 3) / 8
+    column = pa.FixedSizeListArray.from_arrays(vectors.ravel(), 3)
+    for given in (column, column.cast(pa.list_(number, 3)), column.cast(pa.list_(pa.float64()))):
+        artifact = store.write_table("vectors", schema, pa.table({"vector": given}))
+        back = store.read_table("vectors")
+        assert back.schema.field("vector").type == pa.list_(number, 3)
+        assert back["vector"].combine_chunks().flatten().to_numpy().tolist() == [*vectors.ravel()]
+        assert artifact.digest == store.digest("vectors")
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        (pa.array([[1.0, 70000.0]], pa.list_(pa.float32(), 2)), "beyond float16's 65504"),
+        (pa.array([[1.0, 70000.0]], pa.list_(pa.float64())), "beyond float16's 65504"),
+        (pa.array([[1.0]], pa.list_(pa.float32())), "must be fixed_size_list"),
+        (pa.array([[1.0, 2.0], None], pa.list_(pa.float16(), 2)), "1 nulls in required column"),
+    ],
+    ids=["too large", "too large in a list", "too short", "null"],
+)
+def test_vectors_that_do_not_fit_the_schema_are_refused(
+    store: Store, column: pa.Array, said: str
+) -> None:
+    schema = pa.schema([pa.field("vector", pa.list_(pa.float16(), 2), nullable=False)])
+    with pytest.raises(ValueError, match=said):
+        store.write_table("vectors", schema, pa.table({"vector": column}))
+    assert not store.exists("vectors", ".parquet")
+
+
 def test_a_writer_that_fails_leaves_the_previous_table(store: Store) -> None:
     def rows() -> Iterator[pa.RecordBatch]:
         yield from table(7).to_batches()
@@ -142,6 +176,35 @@ def test_a_killed_writer_leaves_the_previous_table_and_its_rest_is_swept(store: 
     assert len(list(folder.glob(".*.tmp"))) == 1
     store.write_table("reviews/books", SCHEMA, table(5))
     assert sorted(path.name for path in folder.iterdir()) == ["books.parquet", "food.parquet"]
+
+
+FULL_DISK_WRITER = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+import pyarrow as pa
+from pipeline.store import Store
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+table = pa.table({"number": np.random.default_rng(0).standard_normal(10_000)})
+try:
+    Store(Path(sys.argv[1])).write_table("reviews/food", table.schema, table)
+except OSError as error:
+    print("refused")
+"""
+
+
+def test_a_full_disk_leaves_the_previous_table_and_no_rest(store: Store) -> None:
+    store.write_table("reviews/food", SCHEMA, table(1, 2))
+    writer = subprocess.run(
+        [sys.executable, "-c", FULL_DISK_WRITER, store.root],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert writer.stdout == "refused\n"
+    assert store.read_table("reviews/food").equals(table(1, 2))
+    assert [path.name for path in (store.root / "reviews").iterdir()] == ["food.parquet"]
 
 
 def test_a_flipped_byte_in_the_data_is_found_and_the_file_named(store: Store) -> None:

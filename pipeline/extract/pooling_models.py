@@ -1,0 +1,156 @@
+"""vLLM's decoders, with what `pooling.py` promises of their hidden states.
+
+A decoder hands out the first layer's states beside the last's through an interface that vLLM has
+for speculative decoding ("auxiliary hidden states"). Layers keep the residual stream apart from
+what they add to it; the interface sums the two. It does so after the layer's all-reduce, so that
+with tensor parallelism every rank holds the whole sum. With pipeline parallelism the first layer
+is on another rank than the pooler, and not every class passes its states on: refused.
+
+Which states, and of which tokens, is read from the model's config, where `pooling_arguments` put
+it. It is fixed before the decoder is compiled or captured in a CUDA graph. Only what happens on
+the CPU has been tested.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from vllm.config import VllmConfig
+from vllm.model_executor.layers.pooler import DispatchPooler
+from vllm.model_executor.layers.pooler.seqwise import EmbeddingPoolerHead, SequencePooler
+from vllm.model_executor.layers.pooler.seqwise.methods import (
+    LastPool,
+    MeanPool,
+    SequencePoolingMethod,
+)
+from vllm.model_executor.models.interfaces import SupportsEagle3
+from vllm.model_executor.models.llama import LlamaForCausalLM
+from vllm.model_executor.models.minicpm3 import MiniCPM3ForCausalLM
+from vllm.model_executor.models.minicpmv4_6 import MiniCPMV4_6ForConditionalGeneration
+from vllm.model_executor.models.mistral import MistralForCausalLM
+from vllm.model_executor.models.qwen2 import Qwen2ForCausalLM
+from vllm.model_executor.models.qwen2_5_vl import Qwen2_5_VLForConditionalGeneration
+from vllm.model_executor.models.qwen2_vl import Qwen2VLForConditionalGeneration
+from vllm.model_executor.models.qwen3 import Qwen3ForCausalLM
+from vllm.model_executor.models.qwen3_vl import Qwen3VLForConditionalGeneration
+from vllm.v1.pool.metadata import PoolingMetadata
+
+
+class MeanWithoutFirst(MeanPool):
+    """The mean over all tokens of a prompt but the first; over that one where it is alone."""
+
+    def forward(self, hidden_states: Tensor, pooling_metadata: PoolingMetadata) -> Tensor:
+        """hidden_states: (tokens of all prompts, width). Returns (prompts, width), float32."""
+        cursor = pooling_metadata.get_pooling_cursor()
+        lengths = cursor.prompt_lens_cpu
+        first = cursor.first_token_indices_gpu[(lengths > 1).to(hidden_states.device)]
+        # Zeroed, not subtracted from the sum: next to its state the others' digits are lost.
+        others = hidden_states.index_fill(0, first.long(), 0.0)
+        scale = lengths / (lengths - 1).clamp(min=1)
+        means = super().forward(others, pooling_metadata)
+        return means * scale.to(means.device, means.dtype).unsqueeze(1)
+
+
+class PooledStates(nn.Module):
+    """Goes before one of vLLM's classes among the bases of a class."""
+
+    def __init__(self, *, vllm_config: VllmConfig, prefix: str = "") -> None:
+        if vllm_config.parallel_config.pipeline_parallel_size > 1:
+            raise ValueError(
+                "pooled features cannot be had with pipeline parallelism: set "
+                "pipeline_parallel_size = 1 and use tensor parallelism"
+            )
+        super().__init__(vllm_config=vllm_config, prefix=prefix)
+        model_config = vllm_config.model_config
+        self.pool_first_layer: bool = model_config.hf_config.pool_first_layer
+        if self.pool_first_layer:
+            # A plain function: Qwen2-VL does not declare the interface that its decoder has.
+            SupportsEagle3.set_aux_hidden_state_layers(self, (1,))  # type: ignore[arg-type]
+        last_token = model_config.pooler_config.seq_pooling_type == "LAST"
+        self.pooler = _pooler(last_token, model_config.hf_config.pool_first_token)
+
+    def forward(
+        self,
+        input_ids: Tensor | None,
+        positions: Tensor,
+        intermediate_tensors: Any = None,
+        inputs_embeds: Tensor | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
+        """The states to pool: (tokens, width)."""
+        states = super().forward(
+            input_ids, positions, intermediate_tensors, inputs_embeds, **kwargs
+        )
+        if not self.pool_first_layer:
+            return states
+        last, (first,) = states
+        return first / 2 + last / 2  # half a float16 each: their sum may be none
+
+
+def _pooler(last_token: bool, pool_first_token: bool) -> DispatchPooler:
+    mean = MeanPool() if pool_first_token else MeanWithoutFirst()
+    pooling: SequencePoolingMethod = LastPool() if last_token else mean
+    # Without an activation: vLLM would scale to unit length.
+    head = EmbeddingPoolerHead(head_dtype=torch.float32)
+    return DispatchPooler({"embed": SequencePooler(pooling=pooling, head=head)})
+
+
+class PooledLlamaForCausalLM(PooledStates, LlamaForCausalLM):
+    pass
+
+
+class PooledMistralForCausalLM(PooledStates, MistralForCausalLM):
+    pass
+
+
+class PooledQwen2ForCausalLM(PooledStates, Qwen2ForCausalLM):
+    pass
+
+
+class PooledQwen3ForCausalLM(PooledStates, Qwen3ForCausalLM):
+    pass
+
+
+class PooledMiniCPM3ForCausalLM(PooledStates, MiniCPM3ForCausalLM):
+    def __init__(self, *, vllm_config: VllmConfig, prefix: str = "") -> None:
+        super().__init__(vllm_config=vllm_config, prefix=prefix)
+        # By this vLLM divides the last states for the output layer, which there is none here.
+        self.scale_width = 1.0
+
+
+class PooledMiniCPMV4_6ForConditionalGeneration(PooledStates, MiniCPMV4_6ForConditionalGeneration):
+    pass
+
+
+class PooledQwen2VLForConditionalGeneration(PooledStates, Qwen2VLForConditionalGeneration):
+    pass
+
+
+class PooledQwen2_5_VLForConditionalGeneration(PooledStates, Qwen2_5_VLForConditionalGeneration):
+    pass
+
+
+class PooledQwen3VLForConditionalGeneration(PooledStates, Qwen3VLForConditionalGeneration):
+    """Between its first layers it adds features of the images ("deepstack"). Those added after
+    the first are in vLLM's state of it, and not in transformers': H[1] is what the layer gave."""
+
+    def forward(
+        self,
+        input_ids: Tensor | None,
+        positions: Tensor,
+        intermediate_tensors: Any = None,
+        inputs_embeds: Tensor | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
+        added = self._added_to_first(inputs_embeds)
+        states = super().forward(
+            input_ids, positions, intermediate_tensors, inputs_embeds, **kwargs
+        )
+        return states if added is None else states - added / 2
+
+    def _added_to_first(self, inputs_embeds: Tensor | None) -> Tensor | None:
+        if not self.pool_first_layer or inputs_embeds is None:
+            return None
+        added = self._get_deepstack_input_embeds(inputs_embeds.size(0))
+        # A copy: the forward pass clears the buffer.
+        return None if added is None else added["deepstack_input_embeds_0"].clone()
