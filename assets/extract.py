@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from assets.checks import VECTORS_CHECK, check_item_vectors
-from assets.partitions import Partitions
+from assets.partitions import Partitions, own_partition
 from assets.present import (
     code_version,
     each_domain,
@@ -103,9 +103,9 @@ def _domain_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
 
 def _item_multimodal(catalog: Catalog, names: Sequence[str]) -> dg.AssetsDefinition:
     pictured = [name for name in names if catalog.domains[name].images]
-    deps = [_own_partition("items", names), _own_partition("reviews", names)]
+    deps = [own_partition("items", names), own_partition("reviews", names)]
     if pictured:
-        deps.append(_own_partition("item_images", pictured))
+        deps.append(own_partition("item_images", pictured))
 
     @dg.asset(
         deps=deps,
@@ -129,7 +129,7 @@ def _item_multimodal(catalog: Catalog, names: Sequence[str]) -> dg.AssetsDefinit
 
 def _review_features(catalog: Catalog, names: Sequence[str]) -> dg.AssetsDefinition:
     @dg.asset(
-        deps=[_own_partition("reviews", names)],
+        deps=[own_partition("reviews", names)],
         partitions_def=dg.StaticPartitionsDefinition(sorted(names)),
         group_name=GROUP,
         kinds={"vllm", "parquet"},
@@ -144,13 +144,6 @@ def _review_features(catalog: Catalog, names: Sequence[str]) -> dg.AssetsDefinit
         return materialized(lambda: build_review_features(domain, workspace.store, extraction))
 
     return review_features
-
-
-def _own_partition(asset: str, names: Sequence[str]) -> dg.AssetDep:
-    """Each of the named domains reads its own partition of an asset that may have more."""
-    return dg.AssetDep(
-        asset, partition_mapping=dg.StaticPartitionMapping({name: name for name in names})
-    )
 
 
 def _feature_version(catalog: Catalog, prompt: str, names: Sequence[str]) -> str:

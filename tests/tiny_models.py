@@ -5,6 +5,7 @@ All have layers of a width of 64, and the tokenizer that is given: `smollm2_toke
 """
 
 import importlib.util
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from transformers import (
     AutoTokenizer,
     GenerationConfig,
     LlamaConfig,
+    LlamaForCausalLM,
     MiniCPM3Config,
     MiniCPMV4_6Config,
     MiniCPMV4_6ForConditionalGeneration,
@@ -86,6 +88,34 @@ def tiny_qwen2(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
 def tiny_qwen3(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
     config = Qwen3Config(**_decoder(tokenizer), head_dim=_HEAD_WIDTH)
     _save_text_model(folder, tokenizer, config)
+
+
+def tiny_minicpm(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Of a class that transformers does not have: Llama's weights and three factors."""
+    tiny_llama(folder, tokenizer)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {
+        "architectures": ["MiniCPMForCausalLM"],
+        "model_type": "minicpm",
+        "auto_map": {"AutoConfig": "configuration_minicpm.MiniCPMConfig"},  # as published
+        "scale_emb": 12,
+        "scale_depth": 1.4,
+        "dim_model_base": 16,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def minicpm_as_llama(folder: Path) -> LlamaForCausalLM:
+    """The same decoder for transformers, with the factors worked into the weights."""
+    factors = json.loads((folder / "config.json").read_text())
+    config = LlamaConfig.from_dict(factors | {"model_type": "llama", "auto_map": None})
+    model = LlamaForCausalLM.from_pretrained(folder, config=config)
+    with torch.no_grad():
+        model.model.embed_tokens.weight *= factors["scale_emb"]
+        for layer in model.model.layers:
+            for last in (layer.self_attn.o_proj, layer.mlp.down_proj):
+                last.weight *= factors["scale_depth"] / _LAYERS**0.5
+    return model
 
 
 def tiny_minicpm3(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,57 +53,69 @@ def main() -> None:
         print(json.dumps(MEASURED[options.measure](options.folder)))
         return
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        print("| what | parts | seconds | rows/s | memory growth, MB |")
-        print("| --- | --- | --- | --- | --- |")
+        print("| what | parts | seconds | CPU seconds | rows/s | memory growth, MB |")
+        print("| --- | --- | --- | --- | --- | --- |")
         _index(Path(folder) / "large", options.rows, chunk=10_000)
         _index(Path(folder) / "small", options.rows, chunk=1_000)
         for precision in ("float32", "float16"):
             for chunk in (10_000, 1_000):
-                _vectors(Path(folder) / f"{precision}-{chunk}", precision, chunk)
+                _commits(Path(folder) / f"{precision}-{chunk}", precision, chunk)
+            _scattered(Path(folder) / f"{precision}-scattered", precision, chunk=1_000)
 
 
 def _index(root: Path, rows: int, chunk: int) -> None:
     cached = _open(root, GENERATION)
-    _write_generations(cached, rows, chunk)
+    _write_parts(cached, rows, chunk, lambda start: _generations(start, chunk))
     _measure(f"{rows:,} keys answered, parts of {chunk:,}", root, rows, "keys")
-    started = time.perf_counter()
-    merged = sum(compact(root).values())
-    print(f"| compaction, of {merged} parts | {_parts(root)} | {_since(started)} | | |")
+    before = _parts(root)
+    spent = _spent(partial(compact, root))
+    print(f"| compaction, of {before} parts | {_parts(root)} | {_rate(spent, rows)} | |")
     _measure(f"{rows:,} keys answered, compacted", root, rows, "keys")
 
 
-def _vectors(root: Path, precision: Any, chunk: int) -> None:
+def _commits(root: Path, precision: Any, chunk: int) -> None:
     cached = _open(root, vector_type(WIDTH, precision))
     keys = _keys(cached, VECTORS)
-    random = np.random.default_rng(0)
-    seconds = 0.0
+    spent = np.zeros(2)
     for start in range(0, VECTORS, chunk):
-        values = random.standard_normal((chunk, WIDTH), dtype=np.float32)
-        stored, _ = stored_vectors(values, precision)
-        started = time.perf_counter()
-        cached.add(keys.slice(start, chunk), stored)
-        seconds += time.perf_counter() - started
+        stored = _random_vectors(chunk, precision, seed=start)
+        spent += _spent(partial(cached.add, keys.slice(start, chunk), stored))
     what = f"{VECTORS:,} vectors of {WIDTH} {precision}"
-    rate = _rate(seconds, VECTORS)
-    print(f"| {what}, committed by {chunk:,} | {_parts(root)} | {rate} | |")
+    print(f"| {what}, committed by {chunk:,} | {_parts(root)} | {_rate(spent, VECTORS)} | |")
     _measure(f"{what}, read in random order", root, VECTORS, precision)
 
 
-def _write_generations(cached: CachedRows, rows: int, chunk: int) -> None:
-    """Parts of texts as commits write them, but never merged."""
-    keys = _keys(cached, rows)
-    schema = part_schema(GENERATION)
+def _scattered(root: Path, precision: Any, chunk: int) -> None:
+    """Vectors in parts as commits write them, but never merged."""
+    cached = _open(root, vector_type(WIDTH, precision))
+    _write_parts(cached, VECTORS, chunk, lambda start: _random_vectors(chunk, precision, start))
+    what = f"{VECTORS:,} vectors of {WIDTH} {precision}, parts of {chunk:,}"
+    _measure(f"{what}, read in random order", root, VECTORS, precision)
+
+
+def _random_vectors(rows: int, precision: Any, seed: int) -> pa.Array:
+    values = np.random.default_rng(seed).standard_normal((rows, WIDTH), dtype=np.float32)
+    return stored_vectors(values, precision)[0]
+
+
+def _generations(start: int, rows: int) -> pa.Array:
+    columns = [
+        pa.array([f"a kettle of steel, number {row}" for row in range(start, start + rows)]),
+        pa.array([True] * rows),
+        pa.array(np.full(rows, 300, dtype=np.int32)),
+        pa.array(np.full(rows, 12, dtype=np.int32)),
+    ]
+    return pa.StructArray.from_arrays(columns, fields=list(GENERATION))
+
+
+def _write_parts(
+    cached: CachedRows, rows: int, chunk: int, values_from: Callable[[int], pa.Array]
+) -> None:
+    keys, added = _keys(cached, rows), pa.array(np.full(chunk, int(time.time())))
     for start in range(0, rows, chunk):
-        texts = [f"a kettle of steel, number {row}" for row in range(start, start + chunk)]
-        columns = [
-            pa.array(texts),
-            pa.array([True] * chunk),
-            pa.array(np.full(chunk, 300, dtype=np.int32)),
-            pa.array(np.full(chunk, 12, dtype=np.int32)),
-        ]
-        values = pa.StructArray.from_arrays(columns, fields=list(GENERATION))
-        added = pa.array(np.full(chunk, int(time.time())))
-        write_part(cached.folder, pa.table([keys.slice(start, chunk), added, values], schema))
+        values = values_from(start)
+        columns = [keys.slice(start, chunk), added, values]
+        write_part(cached.folder, pa.table(columns, schema=part_schema(values.type)))
 
 
 def _measure(what: str, root: Path, rows: int, name: Any) -> None:
@@ -111,17 +124,23 @@ def _measure(what: str, root: Path, rows: int, name: Any) -> None:
     words_of(_keys(cached, rows).take(order)).tofile(root / KEYS)
     command = [sys.executable, __file__, "--folder", str(root), "--measure", name]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True)
-    seconds, growth = json.loads(done.stdout)
-    print(f"| {what} | {_parts(root)} | {_rate(seconds, rows)} | {growth:.0f} |", flush=True)
+    *spent, growth = json.loads(done.stdout)
+    rate = _rate(np.array(spent), rows)
+    print(f"| {what} | {_parts(root)} | {rate} | {growth:.0f} |", flush=True)
 
 
-def _timed(ask: Callable[[], Any]) -> tuple[float, float]:
-    """Seconds, and MB by which the peak of memory exceeds what there was before."""
+def _spent(act: Callable[[], Any]) -> np.ndarray:
+    """Seconds by the clock and of this process on a CPU."""
+    before = np.array([time.perf_counter(), time.process_time()])
+    act()
+    return np.array([time.perf_counter(), time.process_time()]) - before
+
+
+def _asked(ask: Callable[[], Any]) -> list[float]:
+    """What it took, and MB by which the peak of memory exceeds what there was before."""
     before = _memory("VmRSS")
-    started = time.perf_counter()
-    ask()
-    seconds = time.perf_counter() - started
-    return seconds, _memory("VmHWM") - before
+    spent = _spent(ask)
+    return [*spent, _memory("VmHWM") - before]
 
 
 def _memory(name: str) -> float:
@@ -131,22 +150,22 @@ def _memory(name: str) -> float:
     return int(found[1]) * 1024 / 1e6
 
 
-def _answer_keys(root: Path) -> tuple[float, float]:
+def _answer_keys(root: Path) -> list[float]:
     cached, keys = _open(root, GENERATION), _read_keys(root)
 
     def ask() -> None:
         assert cached.known(keys).all()
 
-    return _timed(ask)
+    return _asked(ask)
 
 
-def _read_vectors(root: Path, precision: Any) -> tuple[float, float]:
+def _read_vectors(root: Path, precision: Any) -> list[float]:
     cached, keys = _open(root, vector_type(WIDTH, precision)), _read_keys(root)
 
     def ask() -> None:
         assert vectors_of(cached.fetch(keys)).shape == (len(keys), WIDTH)
 
-    return _timed(ask)
+    return _asked(ask)
 
 
 def _read_keys(root: Path) -> pa.Array:
@@ -177,12 +196,8 @@ def _parts(root: Path) -> int:
     return len(list(root.glob("*/*/*/part-*.parquet")))
 
 
-def _since(started: float) -> str:
-    return f"{time.perf_counter() - started:.2f}"
-
-
-def _rate(seconds: float, rows: int) -> str:
-    return f"{seconds:.2f} | {rows / seconds:,.0f}"
+def _rate(spent: np.ndarray, rows: int) -> str:
+    return f"{spent[0]:.2f} | {spent[1]:.2f} | {rows / spent[0]:,.0f}"
 
 
 if __name__ == "__main__":

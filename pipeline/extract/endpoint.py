@@ -86,7 +86,7 @@ class Endpoint:
         with self._opening:
             self._closed = True
             portal, self._portal = self._portal, None
-        if False:
+        if portal is not None:
             for future in tuple(self._waiting):
                 future.cancel()
             portal.call(self._client.close)
@@ -174,9 +174,9 @@ class Endpoint:
                 "model for one operation; see pipeline/extract/serving.py for how to start another"
             )
         if isinstance(error, APIConnectionError) or (status and (status == 429 or status >= 500)):
+            lost = f"{failure.answered} of this batch's {total} requests were answered and are lost"
             return ConnectionError(
-                f"{where} failed with {model}, {self._remote.attempts} attempts: {said}. "
-                f"{failure.answered} of this batch's {total} requests were answered and are lost; "
+                f"{where} failed with {model}, {self._remote.attempts} attempts: {said}. {lost}; "
                 "all that was committed before is kept. See to the server and run again: the run "
                 "goes on where it stopped"
             )
@@ -191,10 +191,12 @@ class Endpoint:
 
     def _without_key(self, error: Exception) -> str:
         """What went wrong, in short; a server may repeat the key that it was sent."""
-        from openai import APIStatusError
+        from openai import APIStatusError, APITimeoutError
 
         said = error.response.text if isinstance(error, APIStatusError) else str(error)
-        if error.__cause__ is not None:
+        if isinstance(error, APITimeoutError):
+            said = f"no answer within {self._remote.timeout_seconds:g} s"
+        elif error.__cause__ is not None:
             said += f" ({error.__cause__})"
         said = " ".join(said.split())
         return (said.replace(self._key, "***") if self._key else said)[:500]

@@ -17,13 +17,15 @@ POOLED_CLASSES = (
     "MistralForCausalLM",
     "Qwen2ForCausalLM",
     "Qwen3ForCausalLM",
+    "MiniCPMForCausalLM",
     "MiniCPM3ForCausalLM",
     "MiniCPMV4_6ForConditionalGeneration",
     "Qwen2VLForConditionalGeneration",
     "Qwen2_5_VLForConditionalGeneration",
     "Qwen3VLForConditionalGeneration",
 )
-"""Model classes that can be pooled, as a model's config.json names them."""
+"""Model classes that can be pooled, as a model's config.json names them. MiniCPM-V before 4.6 is
+missing: transformers reads it with code from the model's repository alone, which we never trust."""
 
 
 def pooling_arguments(
@@ -46,8 +48,7 @@ def pooling_arguments(
     if not found:
         raise ValueError(
             f"no pooled features for a model of class {', '.join(config_architectures) or 'none'}; "
-            f"they work for {', '.join(POOLED_CLASSES)}. Other classes of MiniCPM would need the "
-            "code in their repository to be trusted"
+            f"they work for {', '.join(POOLED_CLASSES)}"
         )
     return {
         "runner": "pooling",
@@ -68,8 +69,12 @@ def pooling_arguments(
 
 def register() -> None:
     """Make our classes known to vLLM; it calls this as a plugin, see pyproject.toml."""
+    from transformers import AutoConfig
     from vllm import ModelRegistry
 
+    from pipeline.extract.minicpm_config import MiniCPMConfig
+
+    AutoConfig.register(MiniCPMConfig.model_type, MiniCPMConfig, exist_ok=True)
     known = ModelRegistry.get_supported_archs()
     for name in map(_derived, POOLED_CLASSES):
         if name not in known:

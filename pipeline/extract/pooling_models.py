@@ -25,6 +25,7 @@ from vllm.model_executor.layers.pooler.seqwise.methods import (
 )
 from vllm.model_executor.models.interfaces import SupportsEagle3
 from vllm.model_executor.models.llama import LlamaForCausalLM
+from vllm.model_executor.models.minicpm import MiniCPMForCausalLM
 from vllm.model_executor.models.minicpm3 import MiniCPM3ForCausalLM
 from vllm.model_executor.models.minicpmv4_6 import MiniCPMV4_6ForConditionalGeneration
 from vllm.model_executor.models.mistral import MistralForCausalLM
@@ -48,11 +49,15 @@ class MeanWithoutFirst(MeanPool):
         others = hidden_states.index_fill(0, first.long(), 0.0)
         scale = lengths / (lengths - 1).clamp(min=1)
         means = super().forward(others, pooling_metadata)
+        assert isinstance(means, Tensor)
         return means * scale.to(means.device, means.dtype).unsqueeze(1)
 
 
-class PooledStates(nn.Module):
-    """Goes before one of vLLM's classes among the bases of a class."""
+class PooledStates(nn.Module, SupportsEagle3):
+    """Goes before one of vLLM's classes among the bases of a class.
+
+    All of them have decoders with that interface, though Qwen2-VL does not say so.
+    """
 
     def __init__(self, *, vllm_config: VllmConfig, prefix: str = "") -> None:
         if vllm_config.parallel_config.pipeline_parallel_size > 1:
@@ -64,8 +69,8 @@ class PooledStates(nn.Module):
         model_config = vllm_config.model_config
         self.pool_first_layer: bool = model_config.hf_config.pool_first_layer
         if self.pool_first_layer:
-            # A plain function: Qwen2-VL does not declare the interface that its decoder has.
-            SupportsEagle3.set_aux_hidden_state_layers(self, (1,))  # type: ignore[arg-type]
+            self.set_aux_hidden_state_layers((1,))
+        assert model_config.pooler_config is not None
         last_token = model_config.pooler_config.seq_pooling_type == "LAST"
         self.pooler = _pooler(last_token, model_config.hf_config.pool_first_token)
 
@@ -111,11 +116,15 @@ class PooledQwen3ForCausalLM(PooledStates, Qwen3ForCausalLM):
     pass
 
 
-class PooledMiniCPM3ForCausalLM(PooledStates, MiniCPM3ForCausalLM):
+class PooledMiniCPMForCausalLM(PooledStates, MiniCPMForCausalLM):
     def __init__(self, *, vllm_config: VllmConfig, prefix: str = "") -> None:
         super().__init__(vllm_config=vllm_config, prefix=prefix)
-        # By this vLLM divides the last states for the output layer, which there is none here.
+        # vLLM divides the last states by it, for an output layer that is not here.
         self.scale_width = 1.0
+
+
+class PooledMiniCPM3ForCausalLM(PooledMiniCPMForCausalLM, MiniCPM3ForCausalLM):
+    pass
 
 
 class PooledMiniCPMV4_6ForConditionalGeneration(PooledStates, MiniCPMV4_6ForConditionalGeneration):

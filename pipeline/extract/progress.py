@@ -101,7 +101,8 @@ class Meter:
         figures: dict[str, Fact] = {"rows_from_cache": self._hits, "rows_to_compute": self._total}
         if expected.total:
             figures["prompt_tokens_expected"] = expected.prompt
-            figures["output_tokens_at_most"] = expected.output
+            if expected.output:
+                figures["output_tokens_at_most"] = expected.output
             if self._price:
                 figures["cost_at_most"] = expected.cost(self._price)
         self._report("plan", figures)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.catalog import Candidates, Catalog, Domain, Filters, load_catalog, parameters
+from pipeline.catalog import Candidates, Catalog, Domain, Filters, Images, load_catalog, parameters
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,6 +27,8 @@ domains = ["food", "toys"]
 split = { valid = 0.2, test = 0.3 }
 training = { seeds = [4] }
 """
+
+TOYS = 'title = "toys"'
 
 
 def load(folder: Path, text: str) -> Catalog:
@@ -54,6 +56,12 @@ def test_a_good_catalog_becomes_frozen_configs_with_defaults(tmp_path: Path) -> 
     assert scenario.candidates == Candidates()
 
 
+def test_a_domain_may_name_its_images(tmp_path: Path) -> None:
+    catalog = load(tmp_path, GOOD.replace(TOYS, f'{TOYS}\nimages = {{ folder = "pictures" }}'))
+    assert catalog.domains["toys"].images == Images(folder="pictures")
+    assert catalog.domains["food"].images is None
+
+
 def test_a_whole_number_will_do_where_a_share_is_asked(tmp_path: Path) -> None:
     catalog = load(tmp_path, GOOD.replace("valid = 0.2", "valid = 0"))
     assert catalog.scenarios["both"].split.valid == 0.0
@@ -63,7 +71,11 @@ def test_a_whole_number_will_do_where_a_share_is_asked(tmp_path: Path) -> None:
     ("old", "new", "said"),
     [
         # unknown keys, at every depth
-        ("[domain.food]", "[domains.food]", r": domains is not a known key; allowed: domain, engine, price, scen"),
+        (
+            "[domain.food]",
+            "[domains.food]",
+            r": domains is not a known key; allowed: domain, engine, price, scen",
+        ),
         ("half =", "halves =", r"domain\.food\.halves is not a known key; allowed: .*half"),
         ("split =", "splits =", r"scenario\.both\.splits is not a known key; allowed: .*split"),
         ("valid =", "vaild =", r"scenario\.both\.split\.vaild is not a known key; allowed: .*vali"),
@@ -92,6 +104,25 @@ def test_a_whole_number_will_do_where_a_share_is_asked(tmp_path: Path) -> None:
         ("test = 0.3", "test = 0.8", r"both\.split: valid \+ test must lie between 0 and 1"),
         ("[4]", "[]", r"both\.training\.seeds is empty; name at least one seed"),
         ("[4] }", "[4] }\ncandidates = { seeds = [] }", r"both\.candidates\.seeds is empty"),
+        # images
+        *(
+            (TOYS, f"{TOYS}\nimages = {{ download = true, {key} = {value} }}", said)
+            for key, value, said in (
+                ("concurrency", 0, r"toys\.images\.concurrency = 0; it must be at least 1"),
+                ("attempts", -1, r"toys\.images\.attempts = -1; it must be at least 1"),
+                ("max_pixels", 0, r"toys\.images\.max_pixels = 0; it must be at least 1"),
+                ("max_bytes", 1.5, r"toys\.images\.max_bytes = 1\.5; it must be of type int"),
+                ("timeout_seconds", 0, r"toys\.images\.timeout_seconds = 0\.0; it must be above 0"),
+                (
+                    "per_host_delay_seconds",
+                    -1,
+                    r"per_host_delay_seconds = -1\.0; it must not be be",
+                ),
+                ("retries", 3, r"toys\.images\.retries is not a known key; allowed: allow_private"),
+            )
+        ),
+        (TOYS, f"{TOYS}\nimages = {{}}", r"toys\.images: name a folder, or say download = true"),
+        ('half = "A"', 'half = "A"\nimages = { download = true }', r"food\.images\.download = tr"),
         # headings
         ("[scenario.both]", '[scenario."a/b"]', r"scenario\.a/b: a name may hold letters"),
         ("[domain.food]", "domain = 3\n[food]", r"domain = 3; it must be tables \[domain\.<name"),

@@ -1,4 +1,4 @@
-"""Rows whose values say which row they are: for tests of the row cache, in this process and others."""
+"""Rows whose values say which they are: for tests of the row cache, in one process and several."""
 
 import sys
 from collections.abc import Iterable
@@ -7,6 +7,7 @@ from subprocess import PIPE, Popen
 
 import pyarrow as pa
 
+from pipeline.extract.cache_parts import part_schema, write_part
 from pipeline.extract.row_cache import CachedRows, RowCache
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -48,6 +49,13 @@ def answers(numbers: Iterable[int]) -> pa.Array:
 def add(rows: CachedRows, numbers: Iterable[int]) -> int:
     numbers = list(numbers)
     return rows.add(keys_of(rows, numbers), answers(numbers))
+
+
+def add_at(rows: CachedRows, numbers: range, added: int) -> Path:
+    """A part as `add` wrote it at a time."""
+    times = pa.array([added] * len(numbers))
+    columns = [keys_of(rows, numbers), times, answers(numbers)]
+    return write_part(rows.folder, pa.table(columns, schema=part_schema(ANSWER)))
 
 
 def holds(rows: CachedRows, numbers: Iterable[int]) -> bool:

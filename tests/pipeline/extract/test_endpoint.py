@@ -31,9 +31,7 @@ ANSWER = Answer(
 def requests(count: int) -> list[Prepared]:
     """Prepared by hand, so that nothing is asked but what a test is about."""
     rows = [Request(row=f"item {i}", prompt=f"tea {i}") for i in range(count)]
-    return [
-        Prepared(request=row, content={"prompt": row.prompt}, tokens=2, cut=0) for row in rows
-    ]
+    return [Prepared(request=row, content={"prompt": row.prompt}, tokens=2, cut=0) for row in rows]
 
 
 def model_list(*names: str) -> Answer:
@@ -90,7 +88,7 @@ def test_a_server_that_is_down_or_breaks_is_tried_again_and_then_named() -> None
 def test_a_server_that_never_answers_is_given_up() -> None:
     with (
         engine_on(lambda asked: HANG, timeout_seconds=0.3, attempts=1) as (engine, _),
-        pytest.raises(ConnectionError, match="timed out"),
+        pytest.raises(ConnectionError, match=r"no answer within 0\.3 s"),
     ):
         engine.generate(TASK, requests(2))
 
@@ -135,7 +133,7 @@ def test_another_model_or_a_shorter_one_is_refused_before_anything_is_asked() ->
         served(lambda asked: Answer(body={"data": [short]})) as server,
         closing(opened(server.url)) as engine,
     ):
-        with pytest.raises(ValueError, match="engine.max_model_len = 1024"):
+        with pytest.raises(ValueError, match=r"engine\.max_model_len = 1024"):
             engine.start(TASK)
         engine.start(Embed(model=MODEL))  # an encoder has a length of its own
 
@@ -147,7 +145,7 @@ def test_a_refused_row_is_named() -> None:
 
     with (
         engine_on(answer, concurrency=1) as (engine, server),
-        pytest.raises(ValueError, match="item 1: .* context length is 9.*engine.max_model_len"),
+        pytest.raises(ValueError, match=r"item 1: .* context length is 9.*max_model_len"),
     ):
         engine.generate(TASK, requests(3))
     assert [asked.body["prompt"] for asked in server.asked[1:]] == ["tea 0", "tea 1"]  # once each
@@ -157,7 +155,7 @@ def test_what_is_no_such_server_is_told_apart() -> None:
     page = Answer(body=b"<html>Welcome</html>")
     with (
         engine_on(lambda asked: page) as (engine, _),
-        pytest.raises(ValueError, match="not an OpenAI-compatible server.*engine.remote.url"),
+        pytest.raises(ValueError, match=r"not an OpenAI-compatible server.*engine\.remote\.url"),
     ):
         engine.generate(TASK, requests(1))
     with (
@@ -178,7 +176,11 @@ def test_the_key_is_sent_and_never_shown(status: int, monkeypatch: pytest.Monkey
         with pytest.raises((ValueError, ConnectionError)) as raised:
             engine.generate(TASK, requests(1))
         assert {asked.key for asked in server.asked} == {KEY}
-        shown = [repr(engine), str(engine.identity(TASK)), *traceback.format_exception(raised.value)]
+        shown = [
+            repr(engine),
+            str(engine.identity(TASK)),
+            *traceback.format_exception(raised.value),
+        ]
     assert raised.value.__context__ is None and raised.value.__cause__ is None
     assert not any(KEY in text for text in shown)
     if status in (401, 403):

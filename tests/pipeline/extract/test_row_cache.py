@@ -72,7 +72,7 @@ def test_what_another_process_commits_is_picked_up(tmp_path: Path) -> None:
 def test_rows_that_are_not_there_are_said_to_be_lost(tmp_path: Path) -> None:
     rows = open_rows(tmp_path)
     add(rows, [1])
-    with pytest.raises(LostRows, match="2 of 3 rows are not in .*titles-1"):
+    with pytest.raises(LostRows, match=r"2 of 3 rows are not in .*titles-1"):
         rows.fetch(keys_of(rows, [1, 2, 3]))
 
 
@@ -90,7 +90,9 @@ def test_a_key_is_the_digest_of_identity_and_payload(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "changed", [{"seed": 1}, {"model": "org/large"}, {"prompt": "titles/2"}, {"more": None}], ids=str
+    "changed",
+    [{"seed": 1}, {"model": "org/large"}, {"prompt": "titles/2"}, {"more": None}],
+    ids=str,
 )
 def test_every_fact_of_the_identity_keeps_rows_apart(
     tmp_path: Path, changed: dict[str, object]

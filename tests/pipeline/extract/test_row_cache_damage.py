@@ -137,3 +137,9 @@ def test_a_whole_part_that_cannot_be_opened_is_not_called_corrupt(rows: CachedRo
             os.close(descriptor)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert set_aside(rows) == [] and holds(rows, range(200))
+
+
+def test_a_reader_that_fails_on_a_whole_part_does_not_make_it_corrupt(rows: CachedRows) -> None:
+    with pytest.raises(KeyError, match="no such column"):
+        healthy(part_paths(rows)[0], lambda path: load_column(path, "no such column"))
+    assert set_aside(rows) == [] and holds(rows, range(200))

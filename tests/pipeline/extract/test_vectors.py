@@ -86,5 +86,5 @@ def test_a_matrix_is_seen_through_slices_and_not_copied() -> None:
     ids=["null vector", "null value", "list", "integers"],
 )
 def test_what_holds_no_vectors_is_refused(array: pa.Array) -> None:
-    with pytest.raises(ValueError, match="null|fixed-size lists of floats"):
+    with pytest.raises(ValueError, match=r"null|fixed-size lists of floats"):
         vectors_of(array)

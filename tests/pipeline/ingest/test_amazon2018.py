@@ -44,7 +44,7 @@ def test_a_review_may_lack_its_texts(amazon: Build, review: Review) -> None:
     assert [row["text"] for row in rows_] == ["Works well", None]
 
 
-def test_a_product_becomes_a_row_of_four_columns(amazon: Build) -> None:
+def test_a_product_becomes_a_row(amazon: Build) -> None:
     product = {
         "asin": "I1",
         "title": "A &amp; B",
@@ -53,8 +53,42 @@ def test_a_product_becomes_a_row_of_four_columns(amazon: Build) -> None:
         "category": ["X", "Y"],
     }
     full, bare = _items(amazon(items=[product, {"asin": "I2"}]))
-    assert full == {"item_id": "I1", "title": "A &amp; B", "category": "X > Y", "brand": "C"}
-    assert bare == {"item_id": "I2", "title": None, "category": None, "brand": None}
+    assert full == {
+        "item_id": "I1",
+        "title": "A &amp; B",
+        "category": "X > Y",
+        "brand": "C",
+        "image_urls": [],
+    }
+    assert bare == {
+        "item_id": "I2",
+        "title": None,
+        "category": None,
+        "brand": None,
+        "image_urls": [],
+    }
+
+
+A, B = "https://images.example/A.jpg", "http://images.example/B.jpg"
+
+
+@pytest.mark.parametrize(
+    ("fields", "urls"),
+    [
+        ({"imageURLHighRes": [B, A], "imageURL": ["https://images.example/thumb.jpg"]}, [B, A]),
+        ({"imageURLHighRes": [], "imageURL": [A]}, [A]),
+        ({"imageURLHighRes": None, "imUrl": f" {A} "}, [A]),
+        ({"imageURL": A}, [A]),
+        ({"imageURL": [A, B, A]}, [A, B]),
+        ({"imageURL": [None, 7, "", "ftp://x/a.jpg", "data:image/png;base64,", "a.jpg", B]}, [B]),
+        ({"imageURL": ["a.jpg"], "imUrl": "b.jpg"}, []),
+    ],
+)
+def test_image_urls_are_the_largest_ones_each_once(
+    amazon: Build, fields: dict[str, Any], urls: list[str]
+) -> None:
+    (row,) = _items(amazon(items=[{"asin": "I1", **fields}]))
+    assert row["image_urls"] == urls
 
 
 def test_rows_come_in_bounded_batches(
@@ -125,6 +159,11 @@ def test_a_category_that_is_no_list_of_names_is_named(amazon: Build, category: A
         _items(amazon(items=[{"asin": "I1", "category": category}]))
 
 
+def test_an_image_field_that_is_neither_text_nor_list_is_named(amazon: Build) -> None:
+    with pytest.raises(ValueError, match=r"line 1: field 'imageURL' is 7; .* list or str"):
+        _items(amazon(items=[{"asin": "I1", "imageURL": 7}]))
+
+
 def test_reading_reviews_from_a_metadata_dump_names_the_missing_field(amazon: Build) -> None:
     with pytest.raises(ValueError, match="'overall' is missing; the line holds asin, title"):
         _reviews(amazon([{"asin": "I1", "title": "T"}]))
@@ -189,4 +228,6 @@ def test_real_metadata_is_read_whole(real: Callable[[str], Path], amazon: Build)
     assert len(rows_) == 1547
     assert sum(bool(row["title"]) for row in rows_) == 1547
     assert sum(bool(row["brand"]) for row in rows_) == 527
+    assert sum(bool(row["image_urls"]) for row in rows_) == 660
+    assert sum(len(row["image_urls"]) for row in rows_) == 2706  # two are repeated
     assert not any("span" in (row["category"] or "") for row in rows_)

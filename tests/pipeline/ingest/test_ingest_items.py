@@ -18,14 +18,15 @@ def store(tmp_path: Path) -> Store:
 def test_titles_and_brands_are_cleaned_and_gaps_counted(amazon: Build, store: Store) -> None:
     lines = [
         {"asin": "I1", "title": " <b>Mug</b>\n&amp; Cup ", "brand": "A&amp;B", "category": ["X"]},
-        {"asin": "I2", "title": "", "brand": " "},
+        {"asin": "I2", "title": "", "brand": " ", "imageURL": ["https://x/I2.jpg"]},
         {"asin": "I3", "title": "var a = (new Date()).getTime()"},
     ]
     outcome = ingest_items(amazon(items=lines), "toys", store)
-    assert store.read_table("items/toys").to_pylist() == [
-        {"item_id": "I1", "title": "Mug & Cup", "category": "X", "brand": "A&B"},
-        {"item_id": "I2", "title": None, "category": None, "brand": None},
-        {"item_id": "I3", "title": None, "category": None, "brand": None},
+    rows = store.read_table("items/toys").to_pylist()
+    assert [list(row.values()) for row in rows] == [
+        ["I1", "Mug & Cup", "X", "A&B", []],
+        ["I2", None, None, None, ["https://x/I2.jpg"]],
+        ["I3", None, None, None, []],
     ]
     assert outcome.facts == {
         "rows_in": 3,
@@ -35,6 +36,7 @@ def test_titles_and_brands_are_cleaned_and_gaps_counted(amazon: Build, store: St
         "missing_titles": 2,
         "missing_categories": 2,
         "missing_brands": 2,
+        "missing_image_urls": 2,
     }
 
 

@@ -208,6 +208,7 @@ def test_ingestion_finds_every_fault_of_the_metadata_and_restores_the_titles(
             "missing_titles": 3,
             "missing_categories": 0,
             "missing_brands": 0,
+            "missing_image_urls": 297,
         }
         titles = {product.asin: product.title for product in world.products[domain]}
         for row in store.read_table(f"items/{name}").to_pylist():
