@@ -19,6 +19,9 @@ Source = Literal["files", "sample"]
 Pooling = Literal["first_last_avg", "mean", "last_token"]
 Precision = Literal["float16", "float32"]
 
+MOST_PIXELS = 178_956_970
+"""Of one image: what Pillow decodes at most."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it becomes part of paths and partition keys
 
 
@@ -48,7 +51,7 @@ class Images:
     download: bool = False  # from the URLs of the metadata, for items without such a file
     max_per_item: int = 1
     max_bytes: int = 10_000_000  # of one image, as it is sent
-    max_pixels: int = 40_000_000  # width x height
+    max_pixels: int = 40_000_000  # width x height, at most MOST_PIXELS
     timeout_seconds: float = 20.0  # of one request, from connecting to its last byte
     attempts: int = 4  # where a failure may pass
     concurrency: int = 16  # requests in flight
@@ -328,6 +331,8 @@ def _check_images(domain: Domain, where: str) -> None:
     for key in counts:
         if getattr(images, key) < 1:
             raise ValueError(f"{where}.{key} = {getattr(images, key)}; it must be at least 1")
+    if images.max_pixels > MOST_PIXELS:
+        raise ValueError(f"{where}.max_pixels = {images.max_pixels}; at most {MOST_PIXELS}")
     if images.timeout_seconds <= 0:
         raise ValueError(f"{where}.timeout_seconds = {images.timeout_seconds}; it must be above 0")
     if images.per_host_delay_seconds < 0:

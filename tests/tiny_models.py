@@ -1,7 +1,8 @@
 """Language models of a few megabytes with random weights, one maker for each family.
 
 `make(folder, tokenizer)` fills a folder that transformers and vLLM load like a downloaded model.
-All have layers of a width of 64, and the tokenizer that is given: `smollm2_tokenizer()`.
+All have layers of a width of 64, and the tokenizer that is given: `smollm2_tokenizer()`, or
+`byte_tokenizer()` where speed counts more than tokens that mean something.
 """
 
 import importlib.util
@@ -10,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer
+from tokenizers.decoders import ByteLevel as ByteLevelDecoder
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -24,6 +29,7 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2_5_VLProcessor,
@@ -71,6 +77,20 @@ def smollm2_tokenizer() -> PreTrainedTokenizerBase:
     assert spec is not None and spec.submodule_search_locations
     (gguf,) = Path(spec.submodule_search_locations[0]).rglob("*.gguf")
     return AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+
+
+def byte_tokenizer() -> PreTrainedTokenizerBase:
+    """A token is a byte of UTF-8. With it a model has less than one megabyte."""
+    alphabet = sorted(ByteLevel.alphabet())
+    bytewise = Tokenizer(BPE(vocab={byte: i for i, byte in enumerate(alphabet)}, merges=[]))
+    bytewise.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    bytewise.decoder = ByteLevelDecoder()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=bytewise,
+        bos_token="<|im_start|>",
+        eos_token="<|im_end|>",
+        pad_token="<|im_end|>",
+    )
 
 
 def tiny_llama(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:

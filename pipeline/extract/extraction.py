@@ -134,9 +134,7 @@ def features(
     return _extract(extraction, _of_requests(engine, task, requests, kind, compute))
 
 
-def _refuse_too_large(
-    values: np.ndarray, task: Features, prepared: Sequence[Prepared]
-) -> None:
+def _refuse_too_large(values: np.ndarray, task: Features, prepared: Sequence[Prepared]) -> None:
     bad = np.flatnonzero(np.abs(values).max(axis=1) > np.finfo(np.float16).max)
     if bad.size:
         rows = ", ".join(prepared[i].request.row for i in bad[:5])

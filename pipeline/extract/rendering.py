@@ -67,10 +67,10 @@ class Renderer:
         if images:
             pictures = [{"type": "image"} for _ in images]
             messages[-1]["content"] = [*pictures, {"type": "text", "text": prompt[-1][1]}]
-        rendered: str = self._tokenizer.apply_chat_template(
+        rendered = self._tokenizer.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=True
         )
-        return rendered
+        return str(rendered)
 
     def _content(self, request: Request, tokens: list[int]) -> dict[str, Any]:
         images = self._shown(request)

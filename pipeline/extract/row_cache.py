@@ -27,6 +27,7 @@ from pipeline.extract.cache_parts import (
 )
 from pipeline.extract.compaction import merge_when_many
 from pipeline.extract.row_index import KEY_BYTES, RowIndex, first_of_each, words_of
+from pipeline.extract.take import take_rows
 from pipeline.extract.vectors import is_vector, vectors_of
 
 
@@ -159,8 +160,8 @@ class CachedRows:
         pieces = self._pieces(parts[order], rows[order])
         if is_vector(kind):
             return _scattered(pieces, order, kind)
-        taken = [values.take(pa.array(chosen)) for values, chosen in pieces]
-        return pa.concat_arrays([pa.array([], kind), *taken]).take(pa.array(np.argsort(order)))
+        taken = [take_rows(values, chosen) for values, chosen in pieces]
+        return take_rows(pa.concat_arrays([pa.array([], kind), *taken]), np.argsort(order))
 
     def _pieces(self, parts: np.ndarray, rows: np.ndarray) -> Iterator[tuple[pa.Array, np.ndarray]]:
         """Values that lie together, and which of them come next; rows are in order of parts."""

@@ -151,11 +151,12 @@ class VllmEngine:
             self._renderers[task.model] = Renderer(self._model(task), self._settings)
         return self._renderers[task.model]
 
-    def _asked(self, operation: Callable[..., list[Any]], *inputs: Any, **options: Any) -> list[Any]:
+    def _asked(self, operation: Callable[..., Any], *inputs: Any, **options: Any) -> list[Any]:
         """What vLLM answers. An engine that was interrupted, or refused one prompt of a batch,
         still holds the others and would answer them to the next who asks: it is shut down."""
         try:
-            return operation(*inputs, use_tqdm=False, **options)
+            answers: list[Any] = operation(*inputs, use_tqdm=False, **options)
+            return answers
         except BaseException:
             self.close()
             raise

@@ -57,7 +57,8 @@ def download_images(
     todo = [url for url in wanted if refresh or url not in held]
     download = _Download(cache, settings, allowed, answers, known, held)
     if todo:
-        _finish(download, todo)
+        with start_blocking_portal() as portal:
+            portal.call(download.all, todo)
     return Downloaded(
         answers=held | download.done,
         from_cache=len(wanted) - len(todo),
@@ -65,16 +66,6 @@ def download_images(
         retries=download.retries,
         num_bytes=download.num_bytes,
     )
-
-
-def _finish(download: "_Download", urls: list[str]) -> None:
-    with start_blocking_portal() as portal:
-        future = portal.start_task_soon(download.all, urls)
-        try:
-            future.result()
-        except BaseException:
-            future.cancel()
-            raise
 
 
 def _holds(entry: Logged, cache: Path, settings: Images) -> bool:
@@ -118,7 +109,7 @@ class _Download:
             hosts.setdefault(str(parsed.host) if parsed else "", deque()).append(url)
         self._total = len(urls)
         log.info("images: %d to fetch from %d hosts", len(urls), len(hosts))
-        async with open_session(self._settings, self._allowed) as session:
+        async with open_session(self._allowed) as session:
             fetcher = Fetcher(session, self._settings)
             try:
                 async with asyncio.TaskGroup() as group:

@@ -146,12 +146,11 @@ class Fetcher:
         )
 
 
-def open_session(settings: Images, allowed: AddressRule) -> aiohttp.ClientSession:
+def open_session(allowed: AddressRule) -> aiohttp.ClientSession:
     """A session that keeps nothing of what servers say, and reads no proxies or passwords from
     the environment."""
-    connector = aiohttp.TCPConnector(
-        limit=settings.concurrency, socket_factory=checked_socket(allowed)
-    )
+    # No limit here: whoever waited for a connection would do so within the request's own time.
+    connector = aiohttp.TCPConnector(limit=0, socket_factory=checked_socket(allowed))
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),

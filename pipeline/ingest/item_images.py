@@ -36,21 +36,9 @@ def ingest_item_images(
     if settings is None:
         raise ValueError(f"domain {domain_name!r} has no images: set {where} in catalog.toml")
     items = store.read_table(f"items/{domain_name}", ["item_id", "image_urls"])
-    all_urls: Sources = dict(zip(*(column.to_pylist() for column in items.columns), strict=True))
-    answers: dict[str, Answer] = {}
-    facts: dict[str, Fact] = {}
-    files: Sources = {}
-    if settings.folder:
-        folder = _existing(catalog.folder / settings.folder, where)
-        files, facts["files_of_no_item"] = files_by_item(folder, all_urls.keys())
-        files = {item: names[: settings.max_per_item] for item, names in files.items()}
-        answers |= keep_files(folder, list(_flat(files)), cache, settings)
-    urls: Sources = {}
-    if settings.download:
-        urls = {i: some[: settings.max_per_item] for i, some in all_urls.items() if i not in files}
-        fetched, download_facts = _fetched(urls, cache, settings, refresh)
-        answers, facts = answers | fetched, facts | download_facts
-    sources = {item: files.get(item) or urls.get(item, []) for item in all_urls}
+    urls: Sources = dict(zip(*(column.to_pylist() for column in items.columns), strict=True))
+    folder = _existing(catalog.folder / settings.folder, where) if settings.folder else None
+    sources, answers, facts = _gathered(folder, urls, settings, cache, refresh)
     rows = list(_rows(sources, answers))
     if not rows:
         raise ValueError(f"domain {domain_name!r} has no image of any item: check {where}")
@@ -60,7 +48,7 @@ def ingest_item_images(
     log.info("images of %s: %s", domain_name, ", ".join(f"{n} {s}" for s, n in counts.items()))
     return Outcome(
         artifact=artifact,
-        facts=_counted(rows, len(all_urls)) | facts,
+        facts=_counted(rows, len(urls)) | facts,
         tables={"statuses": _status_table(counts)},
         preview=table.slice(0, 8),
     )
@@ -75,22 +63,35 @@ def _existing(folder: Path, where: str) -> Path:
     return folder
 
 
-def _flat(sources: Sources) -> Iterator[str]:
-    return (source for some in sources.values() for source in some)
-
-
-def _fetched(
-    urls: Sources, cache: Path, settings: Images, refresh: bool
-) -> tuple[dict[str, Answer], dict[str, Fact]]:
+def _gathered(
+    folder: Path | None, urls: Sources, settings: Images, cache: Path, refresh: bool
+) -> tuple[Sources, dict[str, Answer], dict[str, Fact]]:
+    """Each item's sources, what became of each source, and facts about the work."""
+    files: Sources = {}
+    answers: dict[str, Answer] = {}
+    facts: dict[str, Fact] = {}
+    if folder:
+        files, facts["files_of_no_item"] = files_by_item(folder, urls.keys())
+        files = {item: names[: settings.max_per_item] for item, names in files.items()}
+        answers |= keep_files(folder, _flat(files), cache, settings)
+    if not settings.download:
+        return {item: files.get(item, []) for item in urls}, answers, facts
     from pipeline.ingest.image_download import download_images  # imports aiohttp
 
-    downloaded = download_images(_flat(urls), cache, settings, address_rule(settings), refresh)
-    return downloaded.answers, {
-        "bytes_downloaded": downloaded.num_bytes,
-        "urls_from_cache": downloaded.from_cache,
-        "requests": downloaded.requests,
-        "retries": downloaded.retries,
+    asked = {i: some[: settings.max_per_item] for i, some in urls.items() if i not in files}
+    done = download_images(_flat(asked), cache, settings, address_rule(settings), refresh)
+    facts |= {
+        "bytes_downloaded": done.num_bytes,
+        "urls_from_cache": done.from_cache,
+        "requests": done.requests,
+        "retries": done.retries,
     }
+    both = files | asked
+    return {item: both[item] for item in urls}, answers | done.answers, facts
+
+
+def _flat(sources: Sources) -> list[str]:
+    return [source for some in sources.values() for source in some]
 
 
 def _rows(sources: Sources, answers: dict[str, Answer]) -> Iterator[dict[str, Any]]:

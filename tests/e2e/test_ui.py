@@ -224,12 +224,12 @@ def test_an_extraction_tells_how_it_goes_and_stops_when_told_with_its_rows_kept(
     server: Server,
 ) -> None:
     for asset in ("raw", "reviews"):
-        _wait(lambda run=_launch(server, asset): _status(server, run) == "SUCCESS", 300, asset)
+        _wait_for(server, _launch(server, asset), "SUCCESS", RUN_SECONDS)
     run = _launch(server, "review_features")
     rows = server.data / "cache" / "rows"
     _wait(lambda: len(list(rows.rglob("part-*.parquet"))) >= 2, RUN_SECONDS, "two chunks")
     server.query(f'mutation {{ terminateRun(runId: "{run}") {{ __typename }} }}')
-    _wait(lambda: _status(server, run) == "CANCELED", 20, "the run to be cancelled")
+    _wait_for(server, run, "CANCELED", 20)
     observed = server.query(OBSERVED)["assetNodeOrError"]["assetObservations"]
     figures = {
         seen["description"]: {e["label"]: e.get("intValue") for e in seen["metadataEntries"]}
@@ -241,7 +241,7 @@ def test_an_extraction_tells_how_it_goes_and_stops_when_told_with_its_rows_kept(
     again = _launch(server, "review_features")
     _wait(lambda: len(list(rows.rglob("part-*.parquet"))) > kept, RUN_SECONDS, "one chunk more")
     server.query(f'mutation {{ terminateRun(runId: "{again}") {{ __typename }} }}')
-    _wait(lambda: _status(server, again) == "CANCELED", 20, "the run to be cancelled")
+    _wait_for(server, again, "CANCELED", 20)
     resumed = server.query(OBSERVED)["assetNodeOrError"]["assetObservations"]
     plans = [
         {e["label"]: e.get("intValue") for e in seen["metadataEntries"]}
@@ -255,6 +255,10 @@ def _launch(server: Server, asset: str) -> str:
     answer = server.query(LAUNCH % asset)["launchPipelineExecution"]
     assert answer["__typename"] == "LaunchRunSuccess", answer
     return str(answer["run"]["runId"])
+
+
+def _wait_for(server: Server, run: str, status: str, seconds: float) -> None:
+    _wait(lambda: _status(server, run) == status, seconds, f"run {run} to be {status}")
 
 
 def _status(server: Server, run: str) -> str:

@@ -111,6 +111,7 @@ def test_a_whole_number_will_do_where_a_share_is_asked(tmp_path: Path) -> None:
                 ("concurrency", 0, r"toys\.images\.concurrency = 0; it must be at least 1"),
                 ("attempts", -1, r"toys\.images\.attempts = -1; it must be at least 1"),
                 ("max_pixels", 0, r"toys\.images\.max_pixels = 0; it must be at least 1"),
+                ("max_pixels", 200_000_000, r"max_pixels = 200000000; at most 178956970"),
                 ("max_bytes", 1.5, r"toys\.images\.max_bytes = 1\.5; it must be of type int"),
                 ("timeout_seconds", 0, r"toys\.images\.timeout_seconds = 0\.0; it must be above 0"),
                 (

@@ -104,10 +104,10 @@ def test_the_request_says_who_asks_and_carries_nothing_else(
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.2:1")
     body = picture(1)
-    first = server.serve("/a", lambda handler: handler.send(body, Set_Cookie="spy=1"))
-    second = server.serve("/b", lambda handler: handler.send(body))
-    download(first)
-    download(first, second, per_host=1, refresh=True)
+    server.serve("/a", lambda handler: handler.send(body, Set_Cookie="spy=1; Path=/"))
+    server.serve("/b", lambda handler: handler.send(body))
+    urls = [f"http://localhost:{server.server_port}/{name}" for name in "ab"]
+    download(*urls, per_host=1, allowed=lambda address: True)  # one after the other
     assert set(server.headers["/b"]) == {"Host", "Accept", "Accept-Encoding", "User-Agent"}
     assert server.headers["/b"]["User-Agent"].startswith("coldbridge")
     assert server.headers["/b"]["Accept-Encoding"] == "identity"
@@ -183,13 +183,15 @@ def test_of_a_body_without_end_little_is_read(server: ImageServer, download: Dow
 
 
 def _drips(handler: Handler) -> None:
-    handler.send(picture(1)[:20], Content_Length="1000")
-    while not handler.server.closing.wait(0.05):
-        handler.wfile.write(b"x")
+    handler.send(picture(1)[:20], Content_Length="1020")
+    for _ in range(40):
+        if not handler.server.closing.wait(0.05):
+            handler.wfile.write(b"x" * 25)
 
 
 def _says_nothing(handler: Handler) -> None:
-    handler.server.closing.wait(10)
+    handler.server.closing.wait(2)
+    handler.send(picture(1))
 
 
 def _resets(handler: Handler) -> None:
