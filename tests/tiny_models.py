@@ -30,17 +30,8 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
-    Qwen2_5_VLConfig,
-    Qwen2_5_VLForConditionalGeneration,
-    Qwen2_5_VLProcessor,
     Qwen2Config,
-    Qwen2VLConfig,
-    Qwen2VLForConditionalGeneration,
-    Qwen2VLProcessor,
     Qwen3Config,
-    Qwen3VLConfig,
-    Qwen3VLForConditionalGeneration,
-    Qwen3VLProcessor,
 )
 from transformers.models.minicpmv4_6.image_processing_pil_minicpmv4_6 import (
     MiniCPMV4_6ImageProcessorPil,
@@ -48,17 +39,11 @@ from transformers.models.minicpmv4_6.image_processing_pil_minicpmv4_6 import (
 from transformers.models.minicpmv4_6.video_processing_minicpmv4_6 import (
     MiniCPMV4_6VideoProcessor,
 )
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
-from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoProcessor
-from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoProcessor
 
 WIDTH = 64
 _LAYERS = 4
 _HEADS = 2
-_HEAD_WIDTH = 32
-# Of the widths of a head's rotation, those that turn with time, height and width of an image.
-_MROPE = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [8, 4, 4]}
-_QWEN_TOKENS = ["<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+HEAD_WIDTH = 32
 _MINICPM_TOKENS = {
     "image_token": "<|image_pad|>",
     "video_token": "<|video_pad|>",
@@ -94,19 +79,21 @@ def byte_tokenizer() -> PreTrainedTokenizerBase:
 
 
 def tiny_llama(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    _save_text_model(folder, tokenizer, LlamaConfig(**_decoder(tokenizer)))
+    _save_text_model(folder, tokenizer, LlamaConfig(**decoder_settings(tokenizer)))
 
 
 def tiny_mistral(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    _save_text_model(folder, tokenizer, MistralConfig(**_decoder(tokenizer), sliding_window=None))
+    _save_text_model(
+        folder, tokenizer, MistralConfig(**decoder_settings(tokenizer), sliding_window=None)
+    )
 
 
 def tiny_qwen2(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    _save_text_model(folder, tokenizer, Qwen2Config(**_decoder(tokenizer)))
+    _save_text_model(folder, tokenizer, Qwen2Config(**decoder_settings(tokenizer)))
 
 
 def tiny_qwen3(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    config = Qwen3Config(**_decoder(tokenizer), head_dim=_HEAD_WIDTH)
+    config = Qwen3Config(**decoder_settings(tokenizer), head_dim=HEAD_WIDTH)
     _save_text_model(folder, tokenizer, config)
 
 
@@ -139,13 +126,13 @@ def minicpm_as_llama(folder: Path) -> LlamaForCausalLM:
 
 
 def tiny_minicpm3(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    decoder = _decoder(tokenizer) | {"num_key_value_heads": _HEADS}
+    decoder = decoder_settings(tokenizer) | {"num_key_value_heads": _HEADS}
     latent = {
         "q_lora_rank": 48,
         "kv_lora_rank": 32,
         "qk_nope_head_dim": 32,
         "qk_rope_head_dim": 32,
-        "v_head_dim": _HEAD_WIDTH,
+        "v_head_dim": HEAD_WIDTH,
     }
     config = MiniCPM3Config(**decoder, **latent, scale_emb=12, scale_depth=1.4, dim_model_base=16)
     _save_text_model(folder, tokenizer, config)
@@ -159,9 +146,9 @@ def tiny_minicpmv(
     That is the one that generates; on the CPU vLLM runs it in bfloat16 alone. With full attention
     in all layers vLLM cannot generate, but pools in float32 what transformers computes.
     """
-    tokenizer = _with_tokens(folder, tokenizer, _MINICPM_TOKENS, "<|image_pad|>")
+    tokenizer = with_tokens(folder, tokenizer, _MINICPM_TOKENS, "<|image_pad|>")
     turns = ["linear_attention" if linear_attention else "full_attention", "full_attention"]
-    text = _decoder(tokenizer) | {
+    text = decoder_settings(tokenizer) | {
         "model_type": "qwen3_5_text",
         "head_dim": 64,
         "linear_num_key_heads": 2,
@@ -202,63 +189,11 @@ def tiny_minicpmv(
         tokenizer=tokenizer,
         chat_template=tokenizer.chat_template,
     )
-    _save(folder, MiniCPMV4_6ForConditionalGeneration, config, tokenizer)
+    save_model(folder, MiniCPMV4_6ForConditionalGeneration, config, tokenizer)
     processor.save_pretrained(folder)
 
 
-def tiny_qwen2_vl(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    tokenizer = _with_tokens(folder, tokenizer, _QWEN_TOKENS, _QWEN_IMAGE)
-    config = Qwen2VLConfig(
-        text_config=_decoder(tokenizer) | {"rope_parameters": _MROPE},
-        vision_config=_QWEN_VISION | {"embed_dim": 64, "hidden_size": WIDTH},
-        **_qwen_token_ids(tokenizer),
-    )
-    _save(folder, Qwen2VLForConditionalGeneration, config, tokenizer)
-    video = Qwen2VLVideoProcessor(**_pixels(14))
-    _qwen_processor(Qwen2VLProcessor, video, tokenizer, 14).save_pretrained(folder)
-
-
-def tiny_qwen2_5_vl(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    tokenizer = _with_tokens(folder, tokenizer, _QWEN_TOKENS, _QWEN_IMAGE)
-    config = Qwen2_5_VLConfig(
-        text_config=_decoder(tokenizer) | {"rope_parameters": _MROPE},
-        vision_config=_QWEN_VISION
-        | {
-            "hidden_size": 64,
-            "out_hidden_size": WIDTH,
-            "intermediate_size": 128,
-            "window_size": 56,
-            "fullatt_block_indexes": [1],
-        },
-        **_qwen_token_ids(tokenizer),
-    )
-    _save(folder, Qwen2_5_VLForConditionalGeneration, config, tokenizer)
-    video = Qwen2VLVideoProcessor(**_pixels(14))
-    _qwen_processor(Qwen2_5_VLProcessor, video, tokenizer, 14).save_pretrained(folder)
-
-
-def tiny_qwen3_vl(folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
-    tokenizer = _with_tokens(folder, tokenizer, _QWEN_TOKENS, _QWEN_IMAGE)
-    rope = _MROPE | {"mrope_interleaved": True}
-    config = Qwen3VLConfig(
-        text_config=_decoder(tokenizer) | {"rope_parameters": rope, "head_dim": _HEAD_WIDTH},
-        vision_config=_QWEN_VISION
-        | {
-            "patch_size": 16,
-            "hidden_size": 64,
-            "out_hidden_size": WIDTH,
-            "intermediate_size": 128,
-            "num_position_embeddings": 64,
-            "deepstack_visual_indexes": [0, 1],
-        },
-        **_qwen_token_ids(tokenizer),
-    )
-    _save(folder, Qwen3VLForConditionalGeneration, config, tokenizer)
-    video = Qwen3VLVideoProcessor(**_pixels(16))
-    _qwen_processor(Qwen3VLProcessor, video, tokenizer, 16).save_pretrained(folder)
-
-
-def _decoder(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+def decoder_settings(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
     """What the decoders' configurations have in common."""
     return {
         "vocab_size": (len(tokenizer) + 63) // 64 * 64,
@@ -277,42 +212,7 @@ def _decoder(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
     }
 
 
-_QWEN_IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
-_QWEN_VISION = {"depth": 3, "num_heads": 2, "initializer_range": 0.1}
-
-
-def _qwen_token_ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
-    return {
-        "image_token_id": tokenizer.convert_tokens_to_ids("<|image_pad|>"),
-        "video_token_id": tokenizer.convert_tokens_to_ids("<|video_pad|>"),
-        "vision_start_token_id": tokenizer.convert_tokens_to_ids("<|vision_start|>"),
-        "vision_end_token_id": tokenizer.convert_tokens_to_ids("<|vision_end|>"),
-        "tie_word_embeddings": True,
-    }
-
-
-def _qwen_processor(
-    kind: Any, video_processor: Any, tokenizer: PreTrainedTokenizerBase, patch: int
-) -> Any:
-    return kind(
-        image_processor=Qwen2VLImageProcessorPil(**_pixels(patch)),
-        video_processor=video_processor,
-        tokenizer=tokenizer,
-        chat_template=tokenizer.chat_template,
-    )
-
-
-def _pixels(patch: int) -> dict[str, Any]:
-    """At most 16 tokens for an image."""
-    token = (2 * patch) ** 2
-    return {
-        "patch_size": patch,
-        "merge_size": 2,
-        "size": {"shortest_edge": 4 * token, "longest_edge": 16 * token},
-    }
-
-
-def _with_tokens(
+def with_tokens(
     folder: Path, tokenizer: PreTrainedTokenizerBase, tokens: Any, image: str
 ) -> PreTrainedTokenizerBase:
     """A copy that also knows `tokens`, and whose chat template writes `image` for an image."""
@@ -332,10 +232,10 @@ def _with_tokens(
 def _save_text_model(
     folder: Path, tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig
 ) -> None:
-    _save(folder, AutoModelForCausalLM, config, tokenizer)
+    save_model(folder, AutoModelForCausalLM, config, tokenizer)
 
 
-def _save(
+def save_model(
     folder: Path, kind: Any, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     torch.manual_seed(0)

@@ -107,8 +107,11 @@ class RemoteEngine:
                 cut=fitted.cut,
             )
 
-        with ThreadPoolExecutor(self._remote.concurrency, "count-tokens") as threads:
+        threads = ThreadPoolExecutor(self._remote.concurrency, "count-tokens")
+        try:
             return list(threads.map(prepared, requests))
+        finally:  # not waited for: after an interrupt `close` ends what they wait for
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def generate(self, task: Generate, prepared: Sequence[Prepared]) -> list[Generation]:
         self.start(task)

@@ -114,7 +114,7 @@ class ReplicatedEngine:
                     results[replica.number] = replica.receive()
             return results
         except BaseException:
-            pass
+            self._end(at_once=True)  # who still computes would answer to nobody
             raise
 
     def _open(self) -> None:

@@ -3,7 +3,6 @@
 import gc
 import json
 from collections.abc import Callable, Iterator, Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +24,7 @@ from transformers import (
 
 from pipeline.catalog import Pooling
 from pipeline.extract.pooling import POOLED_CLASSES, pooling_arguments, register
-from tests import tiny_models
+from tests import tiny_models, tiny_qwen_vl
 
 Maker = Callable[[Path, PreTrainedTokenizerBase], None]
 Prompt = tuple[str, list[Image.Image]]
@@ -45,9 +44,9 @@ TEXT_MODELS: list[Maker] = [
 ]
 IMAGE_MODELS: list[Maker] = [
     tiny_minicpmv_float32,
-    tiny_models.tiny_qwen2_vl,
-    tiny_models.tiny_qwen2_5_vl,
-    tiny_models.tiny_qwen3_vl,
+    tiny_qwen_vl.tiny_qwen2_vl,
+    tiny_qwen_vl.tiny_qwen2_5_vl,
+    tiny_qwen_vl.tiny_qwen3_vl,
 ]
 TEXTS: list[Prompt] = [("tea", []), ("Loose green tea, organic", []), ("word " * 20, []), ("x", [])]
 
@@ -202,8 +201,8 @@ def test_first_and_last_layer_are_those_of_transformers(
         (tiny_models.tiny_llama, "first_last_avg", False),
         (tiny_models.tiny_llama, "mean", True),
         (tiny_models.tiny_llama, "last_token", True),
-        (tiny_models.tiny_qwen3_vl, "mean", False),
-        (tiny_models.tiny_qwen3_vl, "last_token", False),
+        (tiny_qwen_vl.tiny_qwen3_vl, "mean", False),
+        (tiny_qwen_vl.tiny_qwen3_vl, "last_token", False),
     ],
 )
 def test_the_other_ways_to_pool(
@@ -250,23 +249,9 @@ def test_a_huge_first_state_leaves_no_trace() -> None:
     torch.testing.assert_close(found, expected)
 
 
-def test_a_class_that_cannot_be_pooled_is_refused_with_those_that_can() -> None:
-    with pytest.raises(ValueError, match=r"GPT2LMHeadModel.*LlamaForCausalLM.*Qwen3VLFor"):
-        pooling_arguments(["GPT2LMHeadModel"], "mean", skip_first_token=True)
-    with pytest.raises(ValueError, match="none; they work for"):
-        pooling_arguments([], "mean", skip_first_token=True)
-
-
 def test_pipeline_parallelism_is_refused() -> None:
     from pipeline.extract.pooling_models import PooledLlamaForCausalLM
 
     two: Any = SimpleNamespace(parallel_config=SimpleNamespace(pipeline_parallel_size=2))
     with pytest.raises(ValueError, match="pipeline_parallel_size = 1"):
         PooledLlamaForCausalLM(vllm_config=two)
-
-
-def test_every_process_of_vllm_learns_our_classes_and_may_do_so_twice() -> None:
-    (plugin,) = entry_points(group="vllm.general_plugins", name="coldbridge")
-    assert plugin.load() is register
-    register()
-    register()
