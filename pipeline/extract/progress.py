@@ -67,11 +67,10 @@ class Usage:
             "rows_per_second": round(self.computed / self.seconds, 2),
         }
         if self.tokens.total:
-            facts |= {
-                "prompt_tokens": self.tokens.prompt,
-                "output_tokens": self.tokens.output,
-                "tokens_per_second": round(self.tokens.total / self.seconds, 1),
-            }
+            facts["prompt_tokens"] = self.tokens.prompt
+            if self.tokens.output:
+                facts["output_tokens"] = self.tokens.output
+            facts["tokens_per_second"] = round(self.tokens.total / self.seconds, 1)
         if self.price:
             facts["cost"] = self.tokens.cost(self.price)
         return facts

@@ -204,27 +204,45 @@ class Interrupted(BaseException):
     """As Dagster raises it, in the main thread, from a signal's handler."""
 
 
-def test_an_interrupt_ends_the_wait_and_cancels_what_is_in_flight() -> None:
+@contextmanager
+def interrupted_when_hanging(server: LoopbackServer, requests: int) -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise Interrupted
 
-    def when_all_hang(server: LoopbackServer) -> None:
-        for _ in range(4):
+    def wait() -> None:
+        for _ in range(requests):
             server.hanging.acquire()
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
 
     before = signal.signal(signal.SIGUSR1, interrupt)
+    threading.Thread(target=wait).start()
     try:
-        with engine_on(lambda asked: HANG) as (engine, server):
-            engine.start(TASK)
-            threading.Thread(target=when_all_hang, args=(server,)).start()
-            with pytest.raises(Interrupted):
-                engine.generate(TASK, requests(9))
-            # Before the engine is closed the server's side sees all four connections end.
-            assert all(server.left.acquire(timeout=5) for _ in range(4))
-            assert server.paths().count("/v1/completions") == 4
+        with pytest.raises(Interrupted):
+            yield
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+def test_an_interrupt_ends_the_wait_and_cancels_what_is_in_flight() -> None:
+    with engine_on(lambda asked: HANG) as (engine, server):
+        engine.start(TASK)
+        with interrupted_when_hanging(server, 4):
+            engine.generate(TASK, requests(9))
+        # Before the engine is closed the server's side sees all four connections end.
+        assert all(server.left.acquire(timeout=5) for _ in range(4))
+        assert server.paths().count("/v1/completions") == 4
+
+
+def test_an_interrupt_while_tokens_are_counted_leaves_no_thread() -> None:
+    rows = [Request(row=f"item {i}", prompt=f"tea {i}") for i in range(9)]
+    with engine_on(lambda asked: HANG) as (engine, server):
+        with interrupted_when_hanging(server, 1):
+            engine.prepare(TASK, rows)
+        engine.close()
+        counting = [each for each in threading.enumerate() if each.name.startswith("count-tokens")]
+        for thread in counting:
+            thread.join(timeout=5)
+        assert counting and not any(thread.is_alive() for thread in counting)
 
 
 def test_closing_ends_what_another_thread_waits_for_and_may_be_repeated() -> None:
