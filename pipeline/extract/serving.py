@@ -7,7 +7,13 @@ On the machine with the GPUs, with this project installed and the same catalog:
 
 Options that are not known here go to vLLM (`--api-key`, `--data-parallel-size`, ...). For
 `generate` a plain `vllm serve` does as well, with slightly other answers where its settings
-differ. For `features` it does not: it would pool otherwise, or not at all.
+differ. For `features` it would pool otherwise; the second line above stands for
+
+    vllm serve Qwen/Qwen3-8B --port 8001 --max-model-len 2048 --max-num-batched-tokens 4096 \\
+        --runner pooling --convert embed --pooler-config '{"seq_pooling_type": "MEAN"}' \\
+        --hf-overrides '{"architectures": ["PooledQwen3ForCausalLM"],
+            "pool_first_layer": true, "pool_first_token": false}' \\
+        --no-enable-prefix-caching --no-enable-chunked-prefill
 """
 
 import argparse

@@ -233,16 +233,18 @@ def test_an_interrupt_ends_the_wait_and_cancels_what_is_in_flight() -> None:
         assert server.paths().count("/v1/completions") == 4
 
 
-def test_an_interrupt_while_tokens_are_counted_leaves_no_thread() -> None:
+def test_an_interrupt_while_tokens_are_counted_waits_for_nobody() -> None:
     rows = [Request(row=f"item {i}", prompt=f"tea {i}") for i in range(9)]
-    with engine_on(lambda asked: HANG) as (engine, server):
+    with engine_on(lambda asked: HANG, timeout_seconds=20, attempts=1) as (engine, server):
         with interrupted_when_hanging(server, 1):
             engine.prepare(TASK, rows)
+        assert not server.left.acquire(blocking=False)
         engine.close()
+        assert server.left.acquire(timeout=5)
         counting = [each for each in threading.enumerate() if each.name.startswith("count-tokens")]
-        for thread in counting:
+        for thread in filter(threading.Thread.is_alive, counting):
             thread.join(timeout=5)
-        assert counting and not any(thread.is_alive() for thread in counting)
+        assert not any(map(threading.Thread.is_alive, counting))
 
 
 def test_closing_ends_what_another_thread_waits_for_and_may_be_repeated() -> None:
