@@ -90,9 +90,10 @@ class Request:
         return orjson.dumps([self.prompt, self.history, digests, self.seed])
 
     def size(self) -> int:
-        """Length of what the model reads in characters, for sorting and for the time to go."""
-        texts = [self.prompt] if isinstance(self.prompt, str) else [text for _, text in self.prompt]
-        written = sum(map(len, texts)) + sum(map(len, self.history or ()))
+        """What a model has to read in characters, for sorting and for the time to go. Of a chat
+        the last turn alone: what stands before it is mostly shared, and read once."""
+        last = self.prompt if isinstance(self.prompt, str) else self.prompt[-1][1]
+        written = len(last) + sum(map(len, self.history or ()))
         return written + _IMAGE_SIZE * len(self.images)
 
     def shared_prefix(self) -> str:

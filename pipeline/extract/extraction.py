@@ -32,6 +32,7 @@ from pipeline.extract.progress import Meter, Report, Tokens, Usage, silent
 from pipeline.extract.row_cache import CachedRows, LostRows, RowCache
 from pipeline.extract.vectors import stored_vectors
 
+_ROW_SIZE = 600  # characters of a row, on average, in a chunk that has all the rows it may
 _SAMPLE_ROWS = 32  # tokenised for the plan
 _READ_ROWS = 65_536  # read at once: each reading visits every part that has some of them
 
@@ -237,8 +238,7 @@ def _compute_missing(
     meter.plan(work.measure(sample), float((work.sizes[sample] + 1).sum()))
     engine.start(task)
     meter.computing()
-    size = engine.chunk_rows(task)
-    chunks = [order[start : start + size] for start in range(0, len(order), size)]
+    chunks = _chunks(order, work.sizes, engine.chunk_rows(task))
     for positions, prepared in _prepared_ahead(work.prepare, chunks):
         own = keys.take(pa.array(positions))
         done_elsewhere = int(rows.known(own).sum())
@@ -264,6 +264,18 @@ def _ordered(work: _Work, positions: np.ndarray) -> np.ndarray:
     """Rows of one group together, longest first; ties by position, so it is always the same."""
     groups = np.unique(np.array(work.groups, dtype=object), return_inverse=True)[1]
     return positions[np.lexsort((positions, -work.sizes[positions], groups[positions]))]
+
+
+def _chunks(order: np.ndarray, sizes: np.ndarray, most_rows: int) -> list[np.ndarray]:
+    """The order, cut: fewer long rows than short ones make a chunk, so that none takes for ever."""
+    ends = np.cumsum(sizes[order])
+    chunks, start, before = [], 0, 0
+    while start < len(order):
+        fitting = int(np.searchsorted(ends, before + most_rows * _ROW_SIZE, side="right"))
+        end = min(max(fitting, start + 1), start + most_rows)
+        chunks.append(order[start:end])
+        start, before = end, int(ends[end - 1])
+    return chunks
 
 
 def _prepared_ahead(

@@ -90,6 +90,19 @@ def test_rows_that_share_a_prefix_go_together_and_longest_first(tmp_path: Path) 
     assert sorted(engine.chunks) == [["A3", "A2", "A1"], ["B3", "B2", "B1"]]
 
 
+def test_fewer_long_rows_make_a_chunk(tmp_path: Path) -> None:
+    engine = EchoEngine(chunk=4)
+    extraction = Extraction(engine=engine, cache=RowCache(tmp_path))
+    lengths = [5000, 1300, 1200, 900, 10, 9, 8, 7, 6]
+    generate(extraction, TASK, [Request(row=str(n), prompt="x" * n) for n in lengths])
+    assert [[int(row) for row in chunk] for chunk in engine.chunks] == [
+        [5000],
+        [1300],
+        [1200, 900, 10, 9],
+        [8, 7, 6],
+    ]
+
+
 def test_features_come_in_batches_with_what_was_cut_and_how_much_was_rounded(
     extraction: Extraction,
 ) -> None:
