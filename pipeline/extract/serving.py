@@ -2,14 +2,15 @@
 
 On the machine with the GPUs, with this project installed and the same catalog:
 
-    python -m pipeline.extract.serving generate Qwen/Qwen3-8B --host 0.0.0.0 --port 8000
+    python -m pipeline.extract.serving generate Qwen/Qwen3-8B --port 8000
     python -m pipeline.extract.serving features Qwen/Qwen3-8B --pooling first_last_avg --port 8001
 
-Options that are not known here go to vLLM (`--api-key`, `--data-parallel-size`, ...). For
+It listens on loopback: reach it through an SSH tunnel, or name another `--host` with an
+`--api-key`. Options that are not known here go to vLLM (`--data-parallel-size`, ...). For
 `generate` a plain `vllm serve` does as well, with slightly other answers where its settings
 differ. For `features` it would pool otherwise; the second line above stands for
 
-    vllm serve Qwen/Qwen3-8B --port 8001 --max-model-len 2048 --max-num-batched-tokens 4096 \\
+    vllm serve Qwen/Qwen3-8B --host 127.0.0.1 --port 8001 --max-model-len 2048 --max-num-batched-tokens 4096 \\
         --runner pooling --convert embed --pooler-config '{"seq_pooling_type": "MEAN"}' \\
         --hf-overrides '{"architectures": ["PooledQwen3ForCausalLM"],
             "pool_first_layer": true, "pool_first_token": false}' \\
@@ -45,6 +46,7 @@ def serve_command(
     model = resolve_model(task.model, data)
     command = [sys.executable, "-m", _SERVER, "--model", model.path]
     command += ["--served-model-name", task.model]
+    command += ["--host", "127.0.0.1"]  # vLLM's own default is every interface
     for name, value in hosting_arguments(task, model, settings).items():
         command += _option(name.replace("_", "-"), value)
     return [*command, *options]

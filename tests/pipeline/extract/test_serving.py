@@ -30,6 +30,7 @@ def test_a_server_has_the_catalogs_name_and_settings_and_the_options_given(data:
     assert after["--max-model-len"] == "640"
     assert json.loads(after["--structured-outputs-config"])["backend"] == "xgrammar"
     assert "--no-trust-remote-code" in command and "--trust-remote-code" not in command
+    assert after["--host"] == "127.0.0.1"
     assert command[-2:] == ["--port", "8001"]
 
 
