@@ -10,7 +10,8 @@ It listens on loopback: reach it through an SSH tunnel, or name another `--host`
 `generate` a plain `vllm serve` does as well, with slightly other answers where its settings
 differ. For `features` it would pool otherwise; the second line above stands for
 
-    vllm serve Qwen/Qwen3-8B --host 127.0.0.1 --port 8001 --max-model-len 2048 --max-num-batched-tokens 4096 \\
+    vllm serve Qwen/Qwen3-8B --host 127.0.0.1 --port 8001 \\
+        --max-model-len 2048 --max-num-batched-tokens 4096 \\
         --runner pooling --convert embed --pooler-config '{"seq_pooling_type": "MEAN"}' \\
         --hf-overrides '{"architectures": ["PooledQwen3ForCausalLM"],
             "pool_first_layer": true, "pool_first_token": false}' \\
