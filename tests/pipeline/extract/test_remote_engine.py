@@ -74,7 +74,6 @@ def answers(
     return engine.generate(task, engine.prepare(task, requests))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
 @pytest.mark.parametrize("schema", [None, SCHEMA])
 def test_a_server_answers_as_the_engine_in_this_process_does(

@@ -23,8 +23,6 @@ from pipeline.extract.vllm_engine import VllmEngine
 from tests.pipeline.extract.vllm_server import SETTINGS, vllm_serving
 from tests.tiny_models import WIDTH, smollm2_tokenizer, tiny_minicpmv
 
-pytestmark = pytest.mark.slow
-
 MODEL = "folder:tiny-minicpmv"
 TASK = Features(model=MODEL, prompt="p/1")
 
