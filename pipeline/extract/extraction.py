@@ -1,21 +1,13 @@
-"""Rows of model output, each paid for once: what the cache knows is read, the rest is computed.
-
-Missing rows are computed in chunks, and each chunk is committed before the next begins, so a
-run that is killed loses one chunk at most. Rows go in an order of their own: those that share
-the beginning of their prompt together (vLLM's prefix cache reads it once), and longest first, so
-that a batch holds rows of one length, memory is tried at once and the time to go is not
-underestimated. The chunks of a resumed run are those that the undisturbed run would have had:
-models' last bits depend on what shares a batch.
+"""Rows of model output, each paid for once: what the cache knows is read, the rest is computed
+(pipeline/extract/missing_rows.py).
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.catalog import Precision, Price
 from pipeline.extract.engine import (
@@ -26,14 +18,12 @@ from pipeline.extract.engine import (
     Generation,
     Prepared,
     Request,
-    Task,
 )
-from pipeline.extract.progress import Meter, Report, Tokens, Usage, silent
+from pipeline.extract.missing_rows import Work, compute_missing
+from pipeline.extract.progress import Report, Tokens, Usage, silent
 from pipeline.extract.row_cache import CachedRows, LostRows, RowCache
 from pipeline.extract.vectors import stored_vectors
 
-_ROW_SIZE = 600  # characters of a row, on average, in a chunk that has all the rows it may
-_SAMPLE_ROWS = 32  # tokenised for the plan
 _READ_ROWS = 65_536  # read at once: each reading visits every part that has some of them
 
 GENERATION = pa.struct(
@@ -58,20 +48,6 @@ class Extraction:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Work:
-    """How the rows of one task are computed; positions are those of the payloads."""
-
-    task: Task
-    value: pa.DataType
-    payloads: Sequence[bytes]
-    sizes: np.ndarray  # of each row, in characters
-    groups: Sequence[str]  # rows of one group share the beginning of their prompt
-    measure: Callable[[np.ndarray], Tokens]  # of the rows at some positions, before computing
-    prepare: Callable[[np.ndarray], Any]  # runs beside `compute`
-    compute: Callable[[Any], pa.Array]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Extracted:
     """Rows that the cache holds by now, in the order in which they were asked for."""
 
@@ -79,7 +55,7 @@ class Extracted:
     _extraction: Extraction
     _rows: CachedRows
     _keys: pa.Array
-    _work: _Work
+    _work: Work
 
     def batches(self) -> Iterator[pa.Array]:
         """The values, some thousand at a time."""
@@ -94,7 +70,7 @@ class Extracted:
         try:
             return self._rows.fetch(keys)
         except LostRows:  # a part proved corrupt, was named and set aside: its rows are computed
-            _compute_missing(self._extraction, self._work, self._rows, self._keys)
+            _computed(self._extraction, self._work, self._rows, self._keys)
             return self._rows.fetch(keys)
 
 
@@ -161,7 +137,7 @@ def feature_type(precision: Precision) -> pa.StructType:
 def embed(extraction: Extraction, task: Embed, texts: Sequence[str]) -> tuple[np.ndarray, Usage]:
     """Vectors [len(texts), width], float32 of unit length, in the order of the texts."""
     engine = extraction.engine
-    work = _Work(
+    work = Work(
         task=task,
         value=pa.list_(pa.float32()),
         payloads=[text.encode() for text in texts],
@@ -194,7 +170,7 @@ def _of_requests(
     requests: Sequence[Request],
     value: pa.DataType,
     compute: Callable[[Any], pa.Array],
-) -> _Work:
+) -> Work:
     answer = task.sampling.max_tokens if isinstance(task, Generate) else 0
 
     def prepare(positions: np.ndarray) -> Any:
@@ -204,7 +180,7 @@ def _of_requests(
         prompt = sum(prepared.tokens for prepared in prepare(positions))
         return Tokens(prompt=prompt, output=answer * len(positions))
 
-    return _Work(
+    return Work(
         task=task,
         value=value,
         payloads=[request.payload() for request in requests],
@@ -216,91 +192,13 @@ def _of_requests(
     )
 
 
-def _extract(extraction: Extraction, work: _Work) -> Extracted:
+def _extract(extraction: Extraction, work: Work) -> Extracted:
     rows = extraction.cache.open(extraction.engine.identity(work.task), work.value)
     keys = rows.keys(work.payloads)
-    usage = _compute_missing(extraction, work, rows, keys)
+    usage = _computed(extraction, work, rows, keys)
     return Extracted(usage=usage, _extraction=extraction, _rows=rows, _keys=keys, _work=work)
 
 
-def _compute_missing(
-    extraction: Extraction, work: _Work, rows: CachedRows, keys: pa.Array
-) -> Usage:
-    engine, task = extraction.engine, work.task
-    known = rows.known(keys)
-    order = _ordered(work, _first_of_each(keys, ~known))
-    price = next((price for price in extraction.prices if price.model == task.model), None)
-    name = f"{type(task).__name__.lower()} with {task.model}"
-    meter = Meter(name, int(known.sum()), work.sizes[order], price, extraction.report)
-    if not len(order):
-        return meter.usage()
-    sample = order[:: -(-len(order) // _SAMPLE_ROWS)]
-    meter.plan(work.measure(sample), float((work.sizes[sample] + 1).sum()))
-    engine.start(task)
-    meter.computing()
-    chunks = _chunks(order, work.sizes, engine.chunk_rows(task))
-    for positions, prepared in _prepared_ahead(work.prepare, chunks):
-        own = keys.take(pa.array(positions))
-        done_elsewhere = int(rows.known(own).sum())
-        if done_elsewhere == len(own):
-            meter.skip(len(own))
-            continue
-        values = work.compute(prepared)
-        rows.add(own, values)
-        meter.add(len(own), _tokens_in(values))
-    return meter.usage()
-
-
-def _first_of_each(keys: pa.Array, wanted: np.ndarray) -> np.ndarray:
-    """Positions of the wanted keys, of equal ones the first alone."""
-    positions = pa.array(np.flatnonzero(wanted))
-    table = pa.table({"key": keys.take(positions), "position": positions})
-    firsts = table.group_by("key", use_threads=False).aggregate([("position", "min")])
-    found: np.ndarray = firsts["position_min"].to_numpy()
-    return found
-
-
-def _ordered(work: _Work, positions: np.ndarray) -> np.ndarray:
-    """Rows of one group together, longest first; ties by position, so it is always the same."""
-    groups = np.unique(np.array(work.groups, dtype=object), return_inverse=True)[1]
-    return positions[np.lexsort((positions, -work.sizes[positions], groups[positions]))]
-
-
-def _chunks(order: np.ndarray, sizes: np.ndarray, most_rows: int) -> list[np.ndarray]:
-    """The order, cut: fewer long rows than short ones make a chunk, so that none takes for ever."""
-    ends = np.cumsum(sizes[order])
-    chunks, start, before = [], 0, 0
-    while start < len(order):
-        fitting = int(np.searchsorted(ends, before + most_rows * _ROW_SIZE, side="right"))
-        end = min(max(fitting, start + 1), start + most_rows)
-        chunks.append(order[start:end])
-        start, before = end, int(ends[end - 1])
-    return chunks
-
-
-def _prepared_ahead(
-    prepare: Callable[[np.ndarray], Any], chunks: Sequence[np.ndarray]
-) -> Iterator[tuple[np.ndarray, Any]]:
-    """Each chunk with its preparation, the next one's running beside whatever is done meanwhile."""
-    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tokenise")
-    try:
-        ahead = thread.submit(prepare, chunks[0])
-        for number, chunk in enumerate(chunks):
-            prepared = ahead.result()
-            if number + 1 < len(chunks):
-                ahead = thread.submit(prepare, chunks[number + 1])
-            yield chunk, prepared
-    finally:
-        thread.shutdown(wait=False, cancel_futures=True)
-
-
-def _tokens_in(values: pa.Array) -> Tokens:
-    kind = values.type
-    if not pa.types.is_struct(kind):
-        return Tokens()
-
-    def total(name: str) -> int:
-        present = kind.get_field_index(name) >= 0
-        return int(pc.sum(values.field(name)).as_py() or 0) if present else 0
-
-    return Tokens(prompt=total("prompt_tokens"), output=total("output_tokens"))
+def _computed(extraction: Extraction, work: Work, rows: CachedRows, keys: pa.Array) -> Usage:
+    price = next((p for p in extraction.prices if p.model == work.task.model), None)
+    return compute_missing(extraction.engine, work, rows, keys, price, extraction.report)
