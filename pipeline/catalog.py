@@ -8,11 +8,11 @@ typo or an unknown name is a ValueError that says which key and what is allowed.
 import dataclasses
 import re
 import tomllib
-import types
-import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from pipeline.typed_tables import build, convert, keys_of, reject_unknown
 
 Format = Literal["amazon-2018", "llmcdsr"]
 Source = Literal["files", "sample"]
@@ -170,7 +170,7 @@ class EngineSettings:
     remote: Remote | None = None
 
     def that_change_outputs(self) -> dict[str, Any]:
-        """For cache identities and code versions: all others decide speed and memory alone."""
+        """For code versions: all others decide speed and memory alone."""
         changing = {name: getattr(self, name) for name in ("max_model_len", "max_images", "dtype")}
         return changing | {"remote_revision": self.remote.revision if self.remote else None}
 
@@ -205,13 +205,13 @@ def load_catalog(path: Path) -> Catalog:
         raise ValueError(f"{path} is missing: the catalog of domains and scenarios") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not valid TOML: {error}") from error
-    _reject_unknown(tables, {"domain", "scenario", "engine", "price"}, str(path), "")
+    reject_unknown(tables, {"domain", "scenario", "engine", "price"}, str(path), "")
     catalog = Catalog(
         folder=path.parent,
         domains=_named(Domain, tables, "domain", path),
         scenarios=_named(Scenario, tables, "scenario", path),
-        engine=_convert(EngineSettings, tables.get("engine", {}), f"{path}: engine"),
-        prices=_convert(tuple[Price, ...], tables.get("price", []), f"{path}: price"),
+        engine=convert(EngineSettings, tables.get("engine", {}), f"{path}: engine"),
+        prices=convert(tuple[Price, ...], tables.get("price", []), f"{path}: price"),
     )
     _check_engine(catalog.engine, f"{path}: engine")
     for domain in catalog.domains.values():
@@ -238,71 +238,17 @@ def _named(kind: type, tables: dict[str, Any], group: str, path: Path) -> dict[s
             raise ValueError(f"{where}: a name may hold letters, digits, '.', '_' and '-' alone")
         if not isinstance(entry, dict):
             raise ValueError(f"{where} = {entry!r}; it must be a table")
-        _reject_unknown(entry, _keys(kind) - {"name"}, where, ".")
-        built[name] = _build(kind, {"name": name, **entry}, where)
+        reject_unknown(entry, keys_of(kind) - {"name"}, where, ".")
+        built[name] = build(kind, {"name": name, **entry}, where)
     return built
-
-
-def _keys(kind: type) -> set[str]:
-    return {field.name for field in dataclasses.fields(kind)}
-
-
-def _build(kind: type, entry: dict[str, Any], where: str) -> Any:
-    """A frozen dataclass from a TOML table, every key and type checked."""
-    hints = typing.get_type_hints(kind)
-    _reject_unknown(entry, set(hints), where, ".")
-    for required in dataclasses.fields(kind):
-        defaults = (required.default, required.default_factory)
-        if required.name not in entry and set(defaults) == {dataclasses.MISSING}:
-            raise ValueError(f"{where}.{required.name} is missing")
-    values = {key: _convert(hints[key], value, f"{where}.{key}") for key, value in entry.items()}
-    return kind(**values)
-
-
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (types.UnionType, typing.Union):
-        return _convert(
-            arguments[0], value, where
-        )  # the other member is None, not writable in TOML
-    if origin is Literal:
-        if value not in arguments:
-            raise ValueError(f"{where} = {value!r}; allowed: {', '.join(map(repr, arguments))}")
-        return value
-    if origin is tuple:
-        return _convert_tuple(arguments, value, where)
-    if dataclasses.is_dataclass(hint):
-        if not isinstance(value, dict):
-            raise ValueError(f"{where} = {value!r}; it must be a table")
-        return _build(typing.cast(type, hint), value, where)
-    if hint is float and type(value) is int:
-        return float(value)
-    if type(value) is not hint:
-        raise ValueError(f"{where} = {value!r}; it must be of type {hint.__name__}")
-    return value
-
-
-def _convert_tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
-    if not isinstance(value, list):
-        raise ValueError(f"{where} = {value!r}; it must be a list")
-    if arguments[-1] is not Ellipsis and len(value) != len(arguments):
-        raise ValueError(f"{where} = {value!r}; it must have {len(arguments)} entries")
-    return tuple(_convert(arguments[0], entry, f"{where}[{i}]") for i, entry in enumerate(value))
-
-
-def _reject_unknown(entry: dict[str, Any], allowed: set[str], where: str, dot: str) -> None:
-    for key in entry:
-        if key not in allowed:
-            known = ", ".join(sorted(allowed))
-            raise ValueError(f"{where}{dot or ': '}{key} is not a known key; allowed: {known}")
 
 
 def _check_engine(engine: EngineSettings, where: str) -> None:
     counts = ("max_model_len", "max_images", "max_num_seqs", "kv_cache_gib", "tensor_parallel")
-    for key in (*counts, "replicas", "chunk_rows"):
-        value = getattr(engine, key)
-        if value is not None and value < 1:
-            raise ValueError(f"{where}.{key} = {value}; it must be at least 1")
+    _check_least(engine, (*counts, "replicas", "chunk_rows"), 1, where)
+    if engine.remote:
+        _check_least(engine.remote, ("concurrency", "attempts"), 1, f"{where}.remote")
+        _check_above_zero(engine.remote, "timeout_seconds", f"{where}.remote")
     if not 0 < engine.gpu_memory <= 1:
         raise ValueError(f"{where}.gpu_memory = {engine.gpu_memory}; it must be a share of 1")
     if engine.remote and not engine.remote.url.startswith(("http://", "https://")):
@@ -317,6 +263,31 @@ def _check_domain(domain: Domain, path: str) -> None:
                 f"{path}: domain.{domain.name}.{key} is missing: format {domain.format!r} needs it"
             )
     _check_images(domain, f"{path}: domain.{domain.name}.images")
+    _check_features(domain, f"{path}: domain.{domain.name}.features")
+
+
+def _check_features(domain: Domain, where: str) -> None:
+    models = domain.features
+    if models is None:
+        return
+    if not (models.item_model or models.user_model):
+        raise ValueError(f"{where}: name an item_model or a user_model")
+    _check_least(models, ("max_users", "min_user_reviews"), 1, where)
+    _check_least(models, ("min_item_reviews", "seed"), 0, where)
+    if models.item_model and domain.images and not models.chat:
+        raise ValueError(f"{where}.chat = false; a prompt that shows images must be a chat")
+
+
+def _check_least(config: Any, keys: tuple[str, ...], least: int, where: str) -> None:
+    for key in keys:
+        value = getattr(config, key)
+        if value is not None and value < least:
+            raise ValueError(f"{where}.{key} = {value}; it must be at least {least}")
+
+
+def _check_above_zero(config: Any, key: str, where: str) -> None:
+    if getattr(config, key) <= 0:
+        raise ValueError(f"{where}.{key} = {getattr(config, key)}; it must be above 0")
 
 
 def _check_images(domain: Domain, where: str) -> None:
@@ -328,13 +299,10 @@ def _check_images(domain: Domain, where: str) -> None:
     if images.download and domain.format == "llmcdsr":
         raise ValueError(f"{where}.download = true; the metadata of 'llmcdsr' has no URLs")
     counts = ("max_per_item", "max_bytes", "max_pixels", "attempts", "concurrency", "per_host")
-    for key in counts:
-        if getattr(images, key) < 1:
-            raise ValueError(f"{where}.{key} = {getattr(images, key)}; it must be at least 1")
+    _check_least(images, counts, 1, where)
     if images.max_pixels > MOST_PIXELS:
         raise ValueError(f"{where}.max_pixels = {images.max_pixels}; at most {MOST_PIXELS}")
-    if images.timeout_seconds <= 0:
-        raise ValueError(f"{where}.timeout_seconds = {images.timeout_seconds}; it must be above 0")
+    _check_above_zero(images, "timeout_seconds", where)
     if images.per_host_delay_seconds < 0:
         delay = images.per_host_delay_seconds
         raise ValueError(f"{where}.per_host_delay_seconds = {delay}; it must not be below 0")

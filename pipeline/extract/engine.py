@@ -126,7 +126,7 @@ class Generation:
 class Vectors:
     """Pooled hidden states of some rows."""
 
-    values: np.ndarray  # float32 [rows, width], finite
+    values: np.ndarray  # float32 [rows, width]
     prompt_tokens: np.ndarray  # int32 [rows], images included
     cut_history: np.ndarray  # int32 [rows]
 
@@ -155,9 +155,7 @@ class Engine(Protocol):
 
     def generate(self, task: Generate, prepared: Sequence[Prepared]) -> list[Generation]: ...
 
-    def features(self, task: Features, prepared: Sequence[Prepared]) -> Vectors:
-        """ValueError names row and model where a state is not finite."""
-        ...
+    def features(self, task: Features, prepared: Sequence[Prepared]) -> Vectors: ...
 
     def embed(self, task: Embed, texts: Sequence[str]) -> np.ndarray:
         """float32 [len(texts), width], of unit length."""

@@ -97,8 +97,7 @@ def features(
 
     def compute(prepared: Any) -> pa.Array:
         vectors = engine.features(task, prepared)
-        if precision == "float16":
-            _refuse_too_large(vectors.values, task, prepared)
+        _refuse_unfit(vectors.values, precision, task, prepared)
         stored, error = stored_vectors(vectors.values, precision)
         columns = {
             "vector": stored.cast(kind.field("vector").type),
@@ -111,14 +110,21 @@ def features(
     return _extract(extraction, _of_requests(engine, task, requests, kind, compute))
 
 
-def _refuse_too_large(values: np.ndarray, task: Features, prepared: Sequence[Prepared]) -> None:
-    bad = np.flatnonzero(np.abs(values).max(axis=1) > np.finfo(np.float16).max)
-    if bad.size:
-        rows = ", ".join(prepared[i].request.row for i in bad[:5])
-        raise ValueError(
-            f"{task.model} gave states too large for float16 for {rows} ({bad.size} rows of the "
-            "chunk): set features.precision = 'float32' in the catalog"
-        )
+def _refuse_unfit(
+    values: np.ndarray, precision: Precision, task: Features, prepared: Sequence[Prepared]
+) -> None:
+    largest = np.abs(values).max(axis=1)
+    checks = [(~np.isfinite(largest), "that are not finite", "engine.dtype", "'bfloat16'")]
+    if precision == "float16":
+        too_large = largest > np.finfo(np.float16).max
+        checks.append((too_large, "too large for float16", "features.precision", "'float32'"))
+    for bad, complaint, key, remedy in checks:
+        if bad.any():
+            rows = ", ".join(prepared[i].request.row for i in np.flatnonzero(bad)[:5])
+            raise ValueError(
+                f"{task.model} gave states {complaint} for {rows} ({bad.sum()} of the chunk's "
+                f"{len(bad)} rows); none of them is kept: try {key} = {remedy} in the catalog"
+            )
 
 
 def feature_type(precision: Precision) -> pa.StructType:
@@ -148,13 +154,13 @@ def embed(extraction: Extraction, task: Embed, texts: Sequence[str]) -> tuple[np
         compute=lambda some: _lists(engine.embed(task, some)),
     )
     extracted = _extract(extraction, work)
-    return vectors_in(extracted.values()), extracted.usage
+    batches = [vectors_in(batch) for batch in extracted.batches()]
+    vectors = np.concatenate(batches) if batches else np.empty((0, 0), dtype=np.float32)
+    return vectors, extracted.usage
 
 
 def vectors_in(lists: pa.Array) -> np.ndarray:
-    """The matrix [rows, width] that an array of equally long lists holds."""
-    if len(lists) == 0:
-        return np.empty((0, 0), dtype=np.float32)
+    """The matrix [rows, width] that an array of equally long lists holds; at least one."""
     matrix: np.ndarray = lists.flatten().to_numpy(zero_copy_only=False).reshape(len(lists), -1)
     return matrix
 

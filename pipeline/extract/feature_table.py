@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -62,18 +63,13 @@ def _rows(
 ) -> Iterator[pa.RecordBatch]:
     """Record batches that end where a batch of extracted rows ends; the last takes what is left."""
     positions, start, taken = np.flatnonzero(table.is_extracted), 0, 0
-    for values in _chain(first, rest):
+    for values in chain([first], rest):
         _count(values, tally)
         taken += len(values)
         is_last = taken == len(positions)
         end = table.columns.num_rows if is_last else int(positions[taken - 1]) + 1
         yield _batch(table, schema, start, end, values)
         start = end
-
-
-def _chain(first: pa.StructArray, rest: Iterator[pa.StructArray]) -> Iterator[pa.StructArray]:
-    yield first
-    yield from rest
 
 
 def _batch(

@@ -36,7 +36,7 @@ def hosting_arguments(
     }
     if gpu:
         arguments["gpu_memory_utilization"] = settings.gpu_memory
-    if _reads_images(model):
+    if reads_images(model):
         arguments["limit_mm_per_prompt"] = {"image": settings.max_images}
         arguments["mm_processor_cache_gb"] = 0  # every image is read once
     if isinstance(task, Features):
@@ -68,7 +68,8 @@ def on_gpu() -> bool:
     return False
 
 
-def _reads_images(model: LocalModel) -> bool:
+def reads_images(model: LocalModel) -> bool:
+    """Whether it is a multimodal model."""
     return "vision_config" in model.config()
 
 

@@ -44,17 +44,17 @@ def build_item_multimodal(
     images = _images_of(domain, store)
     items = [_item(row, domain, images.get(row["item_id"], []), cache) for row in wanted.to_dicts()]
     requests = [item.request for item in items if item.request]
+    shown = _described(wanted, items)
     task = Features(model=models.item_model, prompt=ITEM_PROMPT, pooling=models.pooling)
     table = FeatureTable(
         key=f"item_multimodal/{domain.name}",
         schema=item_feature_schema,
-        columns=_described(wanted, items).to_arrow(),
+        columns=shown.to_arrow(),
         is_extracted=np.array([item.request is not None for item in items]),
         extracted=features(extraction, task, requests, models.precision),
         precision=models.precision,
     )
     artifact, facts = write_features(table, store)
-    shown = _described(wanted, items)
     facts |= {
         "items_with_images": int((shown["images"] > 0).sum()),
         "items_by_text_alone": int(((shown["images"] == 0) & shown["has_text"]).sum()),

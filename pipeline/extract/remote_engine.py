@@ -33,7 +33,6 @@ from pipeline.extract.engine import (
 from pipeline.extract.fitting import with_history
 from pipeline.extract.remote_tokens import RemoteTokens
 from pipeline.extract.rendering import IMAGE_TOKENS
-from pipeline.extract.vllm_engine import refuse_infinite
 
 _TEXTS = 64  # of one request for sentence vectors
 _ROUNDS = 16  # a chunk: this many times the requests in flight
@@ -147,7 +146,6 @@ class RemoteEngine:
         answers = self._endpoint.ask(task.model, calls)
         tokens = np.array([answer["usage"]["prompt_tokens"] for answer in answers], dtype=np.int32)
         values = np.concatenate([_vectors(answer) for answer in answers])
-        refuse_infinite(values, task, prepared)
         cut = np.array([each.cut for each in prepared], dtype=np.int32)
         return Vectors(values=values, prompt_tokens=tokens, cut_history=cut)
 

@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.catalog import EngineSettings
 from pipeline.extract.engine import Image, Prepared, Request
 from pipeline.extract.fitting import Fitted, fit, with_history
+from pipeline.extract.hosting import reads_images
 from pipeline.extract.local_models import LocalModel
 
 IMAGE_TOKENS = 640  # kept free for each image; MiniCPM-V cuts one into at most ten slices of 64
@@ -55,6 +56,11 @@ class Renderer:
 
     def _rendered(self, request: Request) -> str:
         prompt, images = with_history(request), self._shown(request)
+        if images and not reads_images(self._model):
+            raise ValueError(
+                f"{self._model.name} reads no images: name a multimodal model, or leave out the "
+                "domain's images in the catalog"
+            )
         if isinstance(prompt, str):
             if images:
                 raise ValueError(f"{request.row}: a prompt with images must be a chat")

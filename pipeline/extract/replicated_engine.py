@@ -109,8 +109,9 @@ class ReplicatedEngine:
             waiting = {replica.connection: replica for replica in self._replicas[: len(works)]}
             results: list[Any] = [None] * len(works)
             while waiting:
-                for ready in wait(list(waiting)):
-                    replica = waiting.pop(ready)  # type: ignore[call-overload]
+                ready = wait(list(waiting))
+                for connection in [each for each in waiting if each in ready]:
+                    replica = waiting.pop(connection)
                     results[replica.number] = replica.receive()
             return results
         except BaseException:

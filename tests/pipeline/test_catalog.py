@@ -124,6 +124,46 @@ def test_a_whole_number_will_do_where_a_share_is_asked(tmp_path: Path) -> None:
         ),
         (TOYS, f"{TOYS}\nimages = {{}}", r"toys\.images: name a folder, or say download = true"),
         ('half = "A"', 'half = "A"\nimages = { download = true }', r"food\.images\.download = tr"),
+        # models and engines
+        *(
+            (TOYS, f"{TOYS}\n{line}", said)
+            for line, said in (
+                ("features = {}", r"toys\.features: name an item_model or a user_model"),
+                (
+                    'features = { user_model = "m", max_users = 0 }',
+                    r"features\.max_users = 0; it must be at least 1",
+                ),
+                (
+                    'features = { user_model = "m", min_item_reviews = -1 }',
+                    r"min_item_reviews = -1; it must be at least 0",
+                ),
+                (
+                    'features = { item_model = "m", chat = false }\nimages = { folder = "p" }',
+                    r"features\.chat = false; a prompt that shows images must be a chat",
+                ),
+                (
+                    'features = { user_model = "m", pooling = "max" }',
+                    r"pooling = 'max'; allowed: 'first_last_avg', 'mean', 'last_token'",
+                ),
+            )
+        ),
+        *(
+            ("[domain.food]", f"[engine]\n{line}\n[domain.food]", said)
+            for line, said in (
+                ("replicas = 0", r"engine\.replicas = 0; it must be at least 1"),
+                ("chunk_rows = 0", r"engine\.chunk_rows = 0; it must be at least 1"),
+                ("gpu_memory = 1.5", r"engine\.gpu_memory = 1\.5; it must be a share of 1"),
+                ('key = "secret"', r"engine\.key is not a known key"),
+                ('remote = { url = "http://x/v1" }', r"engine\.remote\.revision is missing"),
+                ('remote = { url = "x", revision = "1" }', r"remote\.url = 'x'; it must be http"),
+                (
+                    'remote = { url = "http://x", revision = "1", attempts = 0 }',
+                    r"engine\.remote\.attempts = 0; it must be at least 1",
+                ),
+            )
+        ),
+        ("[domain.food]", "[[price]]\nmodel = 'm'\n[domain.food]", r"price\[0\]\.input is missing"),
+        ("[scenario.both]", "[scenario.food]", r"scenario\.food: a domain has this name"),
         # headings
         ("[scenario.both]", '[scenario."a/b"]', r"scenario\.a/b: a name may hold letters"),
         ("[domain.food]", "domain = 3\n[food]", r"domain = 3; it must be tables \[domain\.<name"),

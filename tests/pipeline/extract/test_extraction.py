@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.catalog import Price
+from pipeline.catalog import Precision, Price
 from pipeline.extract.engine import HISTORY, Embed, Features, Generate, Request, Sampling
 from pipeline.extract.extraction import Extraction, embed, features, generate, vectors_in
 from pipeline.extract.row_cache import RowCache
@@ -130,6 +130,23 @@ def test_states_that_float16_cannot_hold_are_refused_and_nothing_is_kept(tmp_pat
         features(extraction, FEATURES, requests("area", "oil"), "float16")
     assert not list(tmp_path.rglob("part-*.parquet"))
     assert len(features(extraction, FEATURES, requests("area"), "float32").values()) == 1
+
+
+@pytest.mark.parametrize("precision", ["float16", "float32"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_states_that_are_not_finite_name_row_and_model_and_nothing_is_kept(
+    tmp_path: Path, value: float, precision: Precision
+) -> None:
+    class Overflowing(EchoEngine):
+        def features(self, task: Any, prepared: Any) -> Any:
+            found = super().features(task, prepared)
+            found.values[[each.request.row == "oil" for each in prepared], 1] = value
+            return found
+
+    extraction = Extraction(engine=Overflowing(), cache=RowCache(tmp_path))
+    with pytest.raises(ValueError, match=r"echo gave states that are not finite for oil \(1 of"):
+        features(extraction, FEATURES, requests("area", "oil", "tea"), precision)
+    assert not list(tmp_path.rglob("part-*.parquet"))
 
 
 def test_vectors_of_texts_are_of_unit_length(extraction: Extraction) -> None:

@@ -82,7 +82,8 @@ def _by_transformers(data: Path, item: dict[str, Any], with_image: bool) -> np.n
     names = {"Title": "title", "Brand": "brand", "Category": "category"}
     lines = {name: item[column] for name, column in names.items() if item[column]}
     request = item_request(item["item_id"], DOMAIN.title, lines, [], chat=True)
-    content = [{"type": "text", "text": request.prompt[0][1]}]  # type: ignore[index]
+    assert not isinstance(request.prompt, str)
+    content = [{"type": "text", "text": request.prompt[0][1]}]
     pictures = []
     if with_image:
         content.insert(0, {"type": "image"})

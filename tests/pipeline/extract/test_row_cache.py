@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipeline.catalog import Precision
 from pipeline.extract.row_cache import LostRows, RowCache
 from pipeline.extract.vectors import stored_vectors, vector_type, vectors_of
 from tests.pipeline.extract.cached_rows import (
@@ -188,9 +189,9 @@ def test_values_that_do_not_fit_are_refused(tmp_path: Path, values: pa.Array, sa
 
 
 @pytest.mark.parametrize("precision", ["float16", "float32"])
-def test_vectors_come_back_bit_by_bit(tmp_path: Path, precision: str) -> None:
+def test_vectors_come_back_bit_by_bit(tmp_path: Path, precision: Precision) -> None:
     matrix = np.random.default_rng(0).standard_normal((500, 24), dtype=np.float32)
-    stored, _ = stored_vectors(matrix, precision)  # type: ignore[arg-type]
+    stored, _ = stored_vectors(matrix, precision)
     rows = RowCache(tmp_path).open(IDENTITY, stored.type)
     keys = keys_of(rows, range(500))
     for start in range(0, 500, 60):

@@ -1,9 +1,12 @@
 """Vectors are kept in the precision asked for, or refused; how far they are off is stated."""
 
+import typing
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipeline.catalog import Precision
 from pipeline.extract.vectors import stored_vectors, vector_type, vectors_of
 
 VECTORS = np.random.default_rng(0).standard_normal((50, 8), dtype=np.float32)
@@ -49,9 +52,9 @@ def test_no_vectors_have_no_error() -> None:
 def test_values_that_are_not_finite_are_refused_by_row(value: float) -> None:
     vectors = VECTORS.copy()
     vectors[7, 3] = value
-    for precision in ("float16", "float32"):
+    for precision in typing.get_args(Precision):
         with pytest.raises(ValueError, match="row 7 holds values that are not finite"):
-            stored_vectors(vectors, precision)  # type: ignore[arg-type]
+            stored_vectors(vectors, precision)
 
 
 def test_what_float16_cannot_hold_is_refused_with_a_remedy() -> None:

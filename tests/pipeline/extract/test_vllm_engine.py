@@ -19,6 +19,7 @@ from pipeline.extract.engine import (
     Generation,
     Request,
     Sampling,
+    Task,
 )
 from pipeline.extract.title_prompts import TITLES_SCHEMA, TITLES_WANTED, titles_prompt
 from pipeline.extract.vllm_engine import VllmEngine
@@ -121,9 +122,8 @@ def test_closing_leaves_no_engine_and_no_process_and_may_be_repeated(engine: Vll
 def test_the_identity_covers_what_changes_answers_and_no_more(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"architectures": ["LlamaForCausalLM"]}')
 
-    def identity(task: Generate | Features | Embed, **settings: int) -> str:
-        engine = VllmEngine(tmp_path, EngineSettings(**settings))  # type: ignore[arg-type]
-        return json.dumps(engine.identity(task))
+    def identity(task: Task, settings: EngineSettings | None = None) -> str:
+        return json.dumps(VllmEngine(tmp_path, settings or EngineSettings()).identity(task))
 
     cool = Generate(model="folder:.", prompt="p/1", sampling=Sampling())
     warm = Generate(model="folder:.", prompt="p/1", sampling=Sampling(temperature=0.9))
@@ -137,8 +137,9 @@ def test_the_identity_covers_what_changes_answers_and_no_more(tmp_path: Path) ->
     ]
     found = [identity(task) for task in tasks]
     assert len(set(found)) == len(tasks)
-    assert identity(cool, max_num_seqs=8, kv_cache_gib=4, replicas=2) == identity(cool)
-    assert identity(cool, max_model_len=1024) != identity(cool)
+    faster = EngineSettings(max_num_seqs=8, kv_cache_gib=4, replicas=2)
+    assert identity(cool, faster) == identity(cool)
+    assert identity(cool, EngineSettings(max_model_len=1024)) != identity(cool)
     (tmp_path / "config.json").write_text('{"architectures": ["MistralForCausalLM"]}')
     assert [identity(task) for task in tasks] != found
 

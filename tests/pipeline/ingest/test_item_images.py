@@ -50,8 +50,8 @@ def ingest(tmp_path: Path, store: Store) -> Ingest:
 def rows(store: Store) -> list[tuple[str, int, str, str]]:
     table = store.read_table("item_images/toys")
     assert table.schema.equals(ITEM_IMAGES)
-    names = ["item_id", "position", "source", "status"]
-    return [tuple(row[name] for name in names) for row in table.to_pylist()]  # type: ignore[misc]
+    rows = table.to_pylist()
+    return [(row["item_id"], row["position"], row["source"], row["status"]) for row in rows]
 
 
 def put(folder: Path, *names: str) -> None:
