@@ -16,19 +16,41 @@ REVIEWS = pa.schema(
         _field("user_id", pa.string()),
         _field("item_id", pa.string()),
         _field("timestamp", pa.int64()),  # seconds since 1970, or position in a sequence file
-        pa.field("rating", pa.float32()),  # 1..5; null where the source has none
+        pa.field("rating", pa.float32()),  # null where the source has none
         pa.field("text", pa.string()),  # summary and review text
+        pa.field("behaviour", pa.string()),  # "view", "buy", ...; null where there is one alone
+        pa.field("verified", pa.bool_()),  # a verified purchase; null where the source does not say
         pa.field("part", pa.string()),  # PARTS; null where the publisher made no split
     ]
 )
+"""What users did. Readers yield these columns too, uncleaned and all of them nullable."""
 
 ITEMS = pa.schema(
     [
         _field("item_id", pa.string()),
         pa.field("title", pa.string()),  # null where metadata is missing
-        pa.field("category", pa.string()),  # path joined by " > "
+        pa.field("category", pa.string()),  # its first path
+        _field("categories", pa.list_(pa.string())),  # every path, names joined by " > "
         pa.field("brand", pa.string()),
+        pa.field("description", pa.string()),
+        pa.field("price", pa.float32()),  # above 0, in the source's currency
         _field("image_urls", pa.list_(pa.string())),  # http(s), best first; empty where none
+    ]
+)
+
+RAW_ITEMS = pa.schema(
+    [
+        *(ITEMS.field(name).with_nullable(True) for name in ITEMS.names if name != "price"),
+        pa.field("price", pa.string()),
+    ]
+)
+"""What readers yield: uncleaned, prices as text."""
+
+REJECTED_ROWS = pa.schema(
+    [
+        _field("file", pa.string()),  # its name in the raw folder
+        _field("row", pa.int64()),  # 1-based: of a text file its line, of Parquet its row
+        _field("reason", pa.string()),  # the field and its value; never the line, which may hold names
     ]
 )
 
@@ -52,6 +74,8 @@ INTERACTIONS = pa.schema(
         _field("domain", pa.string()),
         _field("item_id", pa.string()),
         _field("timestamp", pa.int64()),
+        pa.field("rating", pa.float32()),
+        pa.field("behaviour", pa.string()),
         pa.field("part", pa.string()),
     ]
 )
@@ -68,14 +92,14 @@ VOCABULARY = pa.schema(
 )
 
 PARTS = ("single", "overlap", "valid", "test")
-"""Training users of one domain, training users of both, validation users, test users."""
+"""Training sequences of users of one domain and of several, validation and test cases."""
 
 SEQUENCES = pa.schema(
     [
         _field("user", pa.int32()),  # row number, 0-based, after the seeded shuffle
         _field("user_id", pa.string()),
         _field("part", pa.string()),  # one of PARTS
-        _field("items", pa.list_(pa.int32())),  # training: all; valid/test: visible source items
+        _field("items", pa.list_(pa.int32())),  # training: all; valid/test: what is visible
         pa.field("target_domain", pa.string()),  # valid/test only
         pa.field("label", pa.int32()),  # valid/test only: the held-out item
     ]
@@ -91,6 +115,48 @@ CANDIDATES = pa.schema(
         _field("pool", pa.string()),  # one of POOLS
         _field("seed", pa.int32()),
         _field("negatives", pa.list_(pa.int32())),
+    ]
+)
+
+RATINGS = pa.schema(
+    [
+        _field("cold_ratio", pa.float32()),  # the share of overlap users that tests
+        _field("part", pa.string()),  # train, valid or test
+        _field("role", pa.string()),  # RATING_ROLES, of the user at this ratio
+        _field("user", pa.int32()),  # dense, 0-based, the same at every ratio
+        _field("user_id", pa.string()),
+        _field("domain", pa.string()),
+        _field("item", pa.int32()),  # of the vocabulary
+        _field("rating", pa.float32()),
+        _field("timestamp", pa.int64()),
+    ]
+)
+
+RATING_ROLES = ("overlap", "side", "auxiliary", "cold")
+"""Training users of both domains, of the target alone, of the auxiliary domain alone; and those
+of both whose target ratings are hidden from training, which validate or test."""
+
+CLICKS = pa.schema(
+    [
+        _field("part", pa.string()),  # train, valid or test
+        _field("user", pa.int32()),  # dense, 0-based
+        _field("user_id", pa.string()),
+        _field("item", pa.int32()),  # the target, of the vocabulary
+        _field("label", pa.int8()),  # 1: clicked; 0: drawn
+        _field("timestamp", pa.int64()),  # of the click that the row is about
+        _field("history", pa.list_(pa.int32())),  # earlier clicks, oldest first; never empty
+    ]
+)
+
+BEHAVIOUR_CASES = pa.schema(
+    [
+        _field("part", pa.string()),  # train, valid or test
+        _field("user", pa.int32()),  # dense, 0-based
+        _field("user_id", pa.string()),
+        _field("label", pa.int32()),  # an item of the target behaviour
+        pa.field("timestamp", pa.int64()),  # of the label; null where the source has no times
+        _field("items", pa.list_(pa.int32())),  # history before it, oldest first; may be empty
+        _field("behaviours", pa.list_(pa.int8())),  # of each: 0 the target, 1.. the auxiliary ones
     ]
 )
 

@@ -1,32 +1,69 @@
-"""What every reader shares: rows gathered into record batches, and a tally of lines."""
+"""What every reader shares: how rows are counted and rejected, and gathered into record batches."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from pipeline.catalog import Domain
+
 BATCH_ROWS = 32_768
+SHOWN = 80
+"""Characters of an offending value that an error quotes."""
+
+
+class RowError(ValueError):
+    """One row cannot be used; the text names the field and the value, not the place."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejected:
+    file: str
+    row: int  # 1-based: line of a text file, row of a Parquet file
+    reason: str
 
 
 @dataclass
-class Tally:
-    """Counts that a reader fills while its batches are consumed."""
+class ReadLog:
+    """Counts that a reader fills while its batches are consumed, and the rows it left out."""
 
+    domain: Domain
     rows: int = 0  # emitted
-    malformed: int = 0  # lines that could not be parsed and were left out
+    rejected: list[Rejected] = field(default_factory=list)
+
+    def reject(self, path: Path, row: int, reason: str) -> None:
+        """Note a row that is left out. ValueError where the domain allows no more of them."""
+        self.rejected.append(Rejected(file=path.name, row=row, reason=reason))
+        if len(self.rejected) > self.domain.max_rejected_rows:
+            raise ValueError(self._too_many(f"{path} row {row}: {reason}"))
+
+    def _too_many(self, latest: str) -> str:
+        name, allowed = self.domain.name, self.domain.max_rejected_rows
+        return (
+            f"{latest}. It is rejected row {len(self.rejected)} of the domain; "
+            f"domain.{name}.max_rejected_rows allows {allowed}. Repair the file, check that the "
+            "catalog names the right kind of file, or raise that key"
+        )
+
+
+def shown(value: Any) -> str:
+    """A value as an error quotes it: on one line, cut."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def batches(
-    rows: Iterable[tuple[Any, ...]], schema: pa.Schema, tally: Tally
+    rows: Iterable[tuple[Any, ...]], schema: pa.Schema, log: ReadLog
 ) -> Iterator[pa.RecordBatch]:
     """Rows in the schema's column order, a bounded number of them in memory at a time."""
     stream = iter(rows)
     while chunk := list(islice(stream, BATCH_ROWS)):
-        tally.rows += len(chunk)
+        log.rows += len(chunk)
         columns = zip(*chunk, strict=True)
-        arrays = [
-            pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)
-        ]
-        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+        yield pa.RecordBatch.from_arrays(
+            [pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)],
+            names=schema.names,
+        )
