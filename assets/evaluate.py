@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.partitions import Partitions
+from assets.partitions import Partitions, own_partitions, partitions_of
 from assets.present import code_version, each_scenario, materialized
 from assets.resources import Workspace
 from pipeline.catalog import Catalog
@@ -13,6 +13,8 @@ GROUP = "evaluate"
 
 
 def evaluate_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
+    if not Partitions(catalog).pairs:
+        return []
     return [
         *(_scores(catalog, system) for system in SYSTEMS),
         *(_recommendations(catalog, system) for system in SYSTEMS),
@@ -21,10 +23,18 @@ def evaluate_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
 
 
 def _scores(catalog: Catalog, system: str) -> dg.AssetsDefinition:
+    pairs = Partitions(catalog).pairs
+    read: list[str | dg.AssetKey] = [
+        dg.AssetKey(["weights", system]),
+        "sequences",
+        "candidates",
+        "vocabulary",
+    ]
+
     @dg.asset(
         key=["scores", system],
-        deps=[dg.AssetKey(["weights", system]), "sequences", "candidates", "vocabulary"],
-        partitions_def=Partitions(catalog).scenarios,
+        deps=own_partitions(read, pairs),
+        partitions_def=partitions_of(pairs),
         group_name=GROUP,
         kinds={"pytorch", "parquet"},
         description=f"Where {system} ranks each held-out item, for every pool and seed.",
@@ -40,10 +50,13 @@ def _scores(catalog: Catalog, system: str) -> dg.AssetsDefinition:
 
 
 def _recommendations(catalog: Catalog, system: str) -> dg.AssetsDefinition:
+    pairs = Partitions(catalog).pairs
+    read: list[str | dg.AssetKey] = [dg.AssetKey(["weights", system]), "sequences", "vocabulary"]
+
     @dg.asset(
         key=["recommendations", system],
-        deps=[dg.AssetKey(["weights", system]), "sequences", "vocabulary"],
-        partitions_def=Partitions(catalog).scenarios,
+        deps=own_partitions(read, pairs),
+        partitions_def=partitions_of(pairs),
         group_name=GROUP,
         kinds={"pytorch", "parquet"},
         description=f"The items that {system} recommends to each cold user, with titles.",
@@ -61,13 +74,12 @@ def _recommendations(catalog: Catalog, system: str) -> dg.AssetsDefinition:
 
 
 def _leaderboard(catalog: Catalog) -> dg.AssetsDefinition:
+    pairs = Partitions(catalog).pairs
+    read = [dg.AssetKey([kind, system]) for kind in ("scores", "weights") for system in SYSTEMS]
+
     @dg.asset(
-        deps=[
-            *(dg.AssetKey([kind, system]) for kind in ("scores", "weights") for system in SYSTEMS),
-            "generated_titles",
-            "sequences",
-        ],
-        partitions_def=Partitions(catalog).scenarios,
+        deps=own_partitions([*read, "generated_titles", "sequences"], pairs),
+        partitions_def=partitions_of(pairs),
         group_name=GROUP,
         kinds={"parquet", "html"},
         code_version=code_version(

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from assets.checks import VECTORS_CHECK, check_item_vectors
-from assets.partitions import Partitions, own_partition
+from assets.partitions import Partitions, own_partition, own_partitions, partitions_of
 from assets.present import (
     code_version,
     each_domain,
@@ -36,11 +36,13 @@ def extract_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
 
 
 def _scenario_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
-    partitions = Partitions(catalog)
+    pairs = Partitions(catalog).pairs
+    if not pairs:
+        return []
 
     @dg.asset(
-        deps=["vocabulary"],
-        partitions_def=partitions.scenarios,
+        deps=own_partitions(["vocabulary"], pairs),
+        partitions_def=partitions_of(pairs),
         group_name=GROUP,
         kinds={"huggingface", "safetensors"},
         code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.text_model)),
@@ -58,8 +60,8 @@ def _scenario_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         )
 
     @dg.asset(
-        deps=["vocabulary", "sequences"],
-        partitions_def=partitions.scenarios,
+        deps=own_partitions(["vocabulary", "sequences"], pairs),
+        partitions_def=partitions_of(pairs),
         group_name=GROUP,
         kinds={"vllm", "parquet"},
         code_version=code_version(
@@ -109,7 +111,7 @@ def _item_multimodal(catalog: Catalog, names: Sequence[str]) -> dg.AssetsDefinit
 
     @dg.asset(
         deps=deps,
-        partitions_def=dg.StaticPartitionsDefinition(sorted(names)),
+        partitions_def=partitions_of(names),
         group_name=GROUP,
         kinds={"vllm", "parquet"},
         code_version=_feature_version(catalog, ITEM_PROMPT, names),
@@ -130,7 +132,7 @@ def _item_multimodal(catalog: Catalog, names: Sequence[str]) -> dg.AssetsDefinit
 def _review_features(catalog: Catalog, names: Sequence[str]) -> dg.AssetsDefinition:
     @dg.asset(
         deps=[own_partition("reviews", names)],
-        partitions_def=dg.StaticPartitionsDefinition(sorted(names)),
+        partitions_def=partitions_of(names),
         group_name=GROUP,
         kinds={"vllm", "parquet"},
         code_version=_feature_version(catalog, USER_PROMPT, names),

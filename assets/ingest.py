@@ -5,11 +5,13 @@ from typing import Any
 
 import dagster as dg
 
-from assets.partitions import Partitions, own_partition
+from assets.partitions import Partitions, own_partition, partitions_of
 from assets.present import code_version, each_domain, materialized
 from assets.resources import Workspace
 from pipeline.catalog import Catalog, Domain, parameters
+from pipeline.digest import digest_json
 from pipeline.ingest import VERSION
+from pipeline.ingest.dump_download import Dumps, download_dumps
 from pipeline.ingest.item_images import ingest_item_images
 from pipeline.ingest.items import ingest_items
 from pipeline.ingest.raw import RawFiles, prepare_raw
@@ -26,10 +28,15 @@ class Refetch(dg.Config):
 
 def ingest_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
     partitions = Partitions(catalog)
+    downloads = partitions.download_domains
     version = code_version(VERSION, each_domain(catalog, _read_from_raw))
 
     @dg.asset(
-        partitions_def=partitions.domains, group_name=GROUP, kinds={"json"}, code_version=version
+        deps=[own_partition("download", downloads)] if downloads else [],
+        partitions_def=partitions.domains,
+        group_name=GROUP,
+        kinds={"json"},
+        code_version=version,
     )
     def raw(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         """The raw dump, generated for the demo's domains, checked to be there for all others."""
@@ -42,28 +49,46 @@ def ingest_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         kinds={"polars", "parquet"},
         code_version=version,
     )
-    def reviews(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
-        """Who reviewed what and when, cleaned, without personal names."""
+    def items(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
+        """Titles, category paths, brands, descriptions, prices and image URLs, cleaned."""
         return materialized(
-            lambda: ingest_reviews(workspace.catalog, context.partition_key, workspace.store)
+            lambda: ingest_items(workspace.catalog, context.partition_key, workspace.store)
         )
 
     @dg.asset(
-        deps=[raw],
+        deps=[raw, items],
         partitions_def=partitions.domains,
         group_name=GROUP,
         kinds={"polars", "parquet"},
         code_version=version,
     )
-    def items(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
-        """Titles, categories, brands and image URLs, cleaned."""
+    def reviews(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
+        """Who did what and when, cleaned by rules, without personal names."""
         return materialized(
-            lambda: ingest_items(workspace.catalog, context.partition_key, workspace.store)
+            lambda: ingest_reviews(workspace.catalog, context.partition_key, workspace.store)
         )
 
-    if not partitions.image_domains.get_partition_keys():
-        return [raw, reviews, items]
-    return [raw, reviews, items, _item_images(catalog)]
+    return [
+        *([_download(catalog, downloads)] if downloads else []),
+        raw,
+        items,
+        reviews,
+        *([_item_images(catalog)] if partitions.image_domains.get_partition_keys() else []),
+    ]
+
+
+def _download(catalog: Catalog, names: list[str]) -> dg.AssetsDefinition:
+    @dg.asset(
+        partitions_def=partitions_of(names),
+        group_name=GROUP,
+        kinds={"http"},
+        code_version=code_version(VERSION, each_domain(catalog, lambda d: repr(d.download))),
+    )
+    def download(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
+        """The official dump, fetched into its place where it is not there yet."""
+        return _download_result(download_dumps(workspace.catalog, context.partition_key))
+
+    return download
 
 
 def _item_images(catalog: Catalog) -> dg.AssetsDefinition:
@@ -95,7 +120,24 @@ def _item_images(catalog: Catalog) -> dg.AssetsDefinition:
 
 def _read_from_raw(domain: Domain) -> dict[str, Any]:
     """What decides a domain's tables: neither its images nor the models that read them."""
-    return parameters(dataclasses.replace(domain, images=None, features=None))
+    return parameters(dataclasses.replace(domain, images=None, features=None, download=None))
+
+
+def _download_result(dumps: Dumps) -> dg.MaterializeResult:
+    rows = [
+        f"| {file.role} | {file.status} | {file.num_bytes:,} | {file.seconds:.1f} | {file.url} "
+        f"| {file.sha256} |"
+        for file in dumps.files
+    ]
+    head = ["| role | status | bytes | seconds | from | sha256 |", "|---|---|---:|---:|---|---|"]
+    digest = digest_json({file.role: file.sha256 for file in dumps.files})
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(digest),
+        metadata={
+            "terms": dg.MetadataValue.md(dumps.terms),
+            "files": dg.MetadataValue.md("\n".join([*head, *rows])),
+        },
+    )
 
 
 def _raw_result(files: RawFiles) -> dg.MaterializeResult:

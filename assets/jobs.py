@@ -15,27 +15,34 @@ def jobs(assets: list[dg.AssetsDefinition], workspace: Workspace) -> list[Any]:
     """Stage jobs run their assets whatever their state; the others only what is stale."""
     partitions = Partitions(workspace.catalog)
     return [
-        *(_stage_job(stage, assets, partitions) for stage in STAGES),
+        *(job for stage in STAGES for job in _stage_jobs(stage, assets)),
         _refresh_job("everything", partitions.scenarios, assets, workspace),
         _refresh_job("domain", partitions.domains, assets, workspace),
     ]
 
 
-def _stage_job(stage: str, assets: list[dg.AssetsDefinition], partitions: Partitions) -> Any:
-    """A Dagster job has one kind of partition: what is made of a domain alone after ingest is
-    left to the job `domain`."""
-    kind = "domain" if stage == "ingest" else "scenario"
-    wanted = partitions.domains if stage == "ingest" else partitions.scenarios
-    keys = [
-        asset.key
-        for asset in assets
-        if asset.group_names_by_key[asset.key] == stage and asset.partitions_def == wanted
+def _stage_jobs(stage: str, assets: list[dg.AssetsDefinition]) -> list[Any]:
+    """A job named as the stage, and one for each of its assets that has partitions of its own.
+
+    The assets of a Dagster job have the same partitions. The stage's job takes the most of them.
+    """
+    groups: dict[Any, list[dg.AssetKey]] = {}
+    for asset in assets:
+        if asset.group_names_by_key[asset.key] == stage:
+            assert asset.partitions_def is not None  # all assets are made of a domain or scenario
+            keys = tuple(asset.partitions_def.get_partition_keys())
+            groups.setdefault(keys, []).append(asset.key)
+    first, *others = sorted(groups.values(), key=len, reverse=True) or [[]]
+    named = {stage: first} if first else {}
+    named |= {f"{stage}_{keys[0].path[-1]}": keys for keys in others}
+    return [
+        dg.define_asset_job(
+            name,
+            selection=dg.AssetSelection.assets(*keys),
+            description=f"Materialize {', '.join(key.to_user_string() for key in keys)}.",
+        )
+        for name, keys in named.items()
     ]
-    return dg.define_asset_job(
-        stage,
-        selection=dg.AssetSelection.assets(*keys),
-        description=f"Materialize the {stage} stage of one {kind}.",
-    )
 
 
 def _refresh_job(

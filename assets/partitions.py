@@ -1,14 +1,17 @@
 """Partitions from the catalog: domains, scenarios, and how the two hang together.
 
-A domain is ingested once for all scenarios that use it.
+A domain is ingested once for all scenarios that use it. An asset that only some scenarios need
+has those alone as partitions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
 
 from pipeline.catalog import Catalog
+
+SEQUENCE_TASKS = ("inter-domain", "cross-domain-sequential")
 
 
 @dataclass(frozen=True)
@@ -17,17 +20,36 @@ class Partitions:
 
     @property
     def domains(self) -> dg.StaticPartitionsDefinition:
-        return dg.StaticPartitionsDefinition(sorted(self.catalog.domains))
+        return partitions_of(self.catalog.domains)
 
     @property
     def scenarios(self) -> dg.StaticPartitionsDefinition:
-        return dg.StaticPartitionsDefinition(sorted(self.catalog.scenarios))
+        return partitions_of(self.catalog.scenarios)
 
     @property
     def image_domains(self) -> dg.StaticPartitionsDefinition:
         """The domains that name images; there may be none."""
-        named = [name for name, domain in self.catalog.domains.items() if domain.images]
-        return dg.StaticPartitionsDefinition(sorted(named))
+        return partitions_of(n for n, domain in self.catalog.domains.items() if domain.images)
+
+    @property
+    def download_domains(self) -> list[str]:
+        """The domains whose dumps are fetched; their parts are not fetched again."""
+        domains = self.catalog.domains.items()
+        return sorted(name for name, domain in domains if domain.download and not domain.within)
+
+    @property
+    def pairs(self) -> list[str]:
+        """The scenarios that LGCD and its rivals answer: inter-domain, of two domains."""
+        return sorted(
+            name
+            for name, scenario in self.catalog.scenarios.items()
+            if scenario.task == "inter-domain" and len(scenario.domains) == 2
+        )
+
+    def of_tasks(self, *tasks: str) -> list[str]:
+        """The scenarios of the given tasks."""
+        scenarios = self.catalog.scenarios.items()
+        return sorted(name for name, scenario in scenarios if scenario.task in tasks)
 
     def domain_to_scenarios(self) -> dg.StaticPartitionMapping:
         """Each domain feeds every scenario that names it."""
@@ -38,8 +60,16 @@ class Partitions:
         return dg.StaticPartitionMapping({d: used for d, used in fan.items() if used})
 
 
-def own_partition(asset: str, names: Sequence[str]) -> dg.AssetDep:
-    """Each of the named domains reads its own partition of an asset that may have more."""
+def partitions_of(names: Iterable[str]) -> dg.StaticPartitionsDefinition:
+    return dg.StaticPartitionsDefinition(sorted(names))
+
+
+def own_partition(asset: str | dg.AssetKey, names: Sequence[str]) -> dg.AssetDep:
+    """Each of the named partitions reads its own of an asset that may have more."""
     return dg.AssetDep(
         asset, partition_mapping=dg.StaticPartitionMapping({name: name for name in names})
     )
+
+
+def own_partitions(assets: Iterable[str | dg.AssetKey], names: Sequence[str]) -> list[dg.AssetDep]:
+    return [own_partition(asset, names) for asset in assets]

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.partitions import Partitions
+from assets.partitions import Partitions, own_partitions, partitions_of
 from assets.present import code_version, each_scenario, materialized, observed_extraction
 from assets.resources import Workspace
 from pipeline.catalog import Catalog
@@ -14,11 +14,13 @@ GROUP = "retrieve"
 
 
 def retrieve_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
-    partitions = Partitions(catalog)
+    pairs = Partitions(catalog).pairs
+    if not pairs:
+        return []
 
     @dg.asset(
-        deps=["generated_titles", "item_text", "vocabulary", "sequences"],
-        partitions_def=partitions.scenarios,
+        deps=own_partitions(["generated_titles", "item_text", "vocabulary", "sequences"], pairs),
+        partitions_def=partitions_of(pairs),
         group_name=GROUP,
         kinds={"faiss", "parquet"},
         code_version=code_version(

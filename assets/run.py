@@ -9,6 +9,7 @@ import time
 import dagster as dg
 
 from assets.definitions import all_assets
+from assets.partitions import Partitions
 from assets.refresh import refresh
 from assets.resources import PROJECT, Workspace
 
@@ -31,6 +32,8 @@ def main() -> None:
     with dg.DagsterInstance.get() as instance:
         done = refresh(all_assets(catalog), workspace, arguments.name, instance)
     if arguments.name in catalog.scenarios:
+        print(workspace.store.read_text(f"dataset_card/{arguments.name}", ".md"))
+    if arguments.name in Partitions(catalog).pairs:
         _print_leaderboard(workspace, arguments.name)
     _print_done(done, time.perf_counter() - started)
 

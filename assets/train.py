@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from assets.partitions import Partitions
+from assets.partitions import Partitions, own_partitions, partitions_of
 from assets.present import code_version, each_scenario, materialized
 from assets.resources import Workspace
 from pipeline.catalog import Catalog
@@ -12,13 +12,17 @@ GROUP = "train"
 
 
 def train_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
+    if not Partitions(catalog).pairs:
+        return []
     return [_encoders(catalog), *(_weights(catalog, system) for system in SYSTEMS)]
 
 
 def _encoders(catalog: Catalog) -> dg.AssetsDefinition:
+    pairs = Partitions(catalog).pairs
+
     @dg.asset(
-        deps=list(ENCODER_INPUTS),
-        partitions_def=Partitions(catalog).scenarios,
+        deps=own_partitions(ENCODER_INPUTS, pairs),
+        partitions_def=partitions_of(pairs),
         group_name=GROUP,
         kinds={"pytorch", "safetensors"},
         code_version=code_version(VERSION, each_scenario(catalog, lambda s: repr(s.training))),
@@ -34,10 +38,12 @@ def _encoders(catalog: Catalog) -> dg.AssetsDefinition:
 
 
 def _weights(catalog: Catalog, system: str) -> dg.AssetsDefinition:
+    pairs = Partitions(catalog).pairs
+
     @dg.asset(
         key=["weights", system],
-        deps=list(SYSTEMS[system]),
-        partitions_def=Partitions(catalog).scenarios,
+        deps=own_partitions(SYSTEMS[system], pairs),
+        partitions_def=partitions_of(pairs),
         group_name=GROUP,
         kinds={"pytorch", "safetensors"},
         description=f"Weights of {system}, one file a seed, at the best validation epoch.",

@@ -50,7 +50,7 @@ REJECTED_ROWS = pa.schema(
     [
         _field("file", pa.string()),  # its name in the raw folder
         _field("row", pa.int64()),  # 1-based: of a text file its line, of Parquet its row
-        _field("reason", pa.string()),  # the field and its value; never the line, which may hold names
+        _field("reason", pa.string()),  # field and value; never the line: it may hold names
     ]
 )
 

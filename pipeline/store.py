@@ -8,6 +8,7 @@ checksums on reading and named.
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.atomic import replacing
+from pipeline.atomic import replacing, scratch
 from pipeline.digest import TableDigest, digest_arrays, digest_json
 
 if TYPE_CHECKING:
@@ -151,6 +152,12 @@ class Store:
 
     def read_text(self, key: str, suffix: str) -> str:
         return self._existing(key, suffix).read_text(encoding="utf-8")
+
+    @contextmanager
+    def scratch(self, key: str) -> Iterator[Path]:
+        """A file for what a stage cannot keep in memory, gone when the block ends."""
+        with scratch(self._path(key, ".scratch")) as path:
+            yield path
 
     def exists(self, key: str, suffix: str) -> bool:
         return self._path(key, suffix).exists()

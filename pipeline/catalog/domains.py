@@ -1,4 +1,4 @@
-"""Domains of the catalog: one catalogue of items each, where its raw files lie and how they read."""
+"""Domains of the catalog: a catalogue of items each, where its raw files lie and how they read."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -102,7 +102,9 @@ class Download:
 
     category: str  # as the release spells it: "Grocery_and_Gourmet_Food"
     kind: Literal["full", "5-core", "ratings"] = "full"
-    base_url: str | None = None  # of a mirror with the release's paths; by default the official host
+    base_url: str | None = (
+        None  # of a mirror with the official paths
+    )
     reviews_sha256: str | None = None  # in hex; checked where given
     items_sha256: str | None = None
     allow_private: bool = False  # connect to this machine and its network, too
@@ -171,6 +173,7 @@ class Domain:
     download: Download | None = None
     rating_range: tuple[float, float] = (1.0, 5.0)  # a rating outside is a rejected row
     max_rejected_rows: int = 0  # more than this many unreadable or impossible rows is an error
+    max_dropped_share: float = 0.05  # of rows without ids, with absurd times or ratings
     keep_repeats: bool = False  # keep each event of a user, item and behaviour, not the first alone
     features: FeatureModels | None = None
     images: Images | None = None
@@ -205,7 +208,7 @@ def check_domain(domain: Domain, where: str) -> None:
         raise ValueError(f"{where}.paths and .without need .within: the domain they are part of")
     if domain.rating_range[0] >= domain.rating_range[1]:
         raise ValueError(f"{where}.rating_range = {domain.rating_range}; lowest first")
-    check_least(domain, ("max_rejected_rows",), 0, where)
+    check_least(domain, ("max_rejected_rows", "max_dropped_share"), 0, where)
     _check_images(domain, f"{where}.images")
     _check_features(domain, f"{where}.features")
 
@@ -248,7 +251,9 @@ def _check_images(domain: Domain, where: str) -> None:
     if not (images.folder or images.download):
         raise ValueError(f"{where}: name a folder, or say download = true")
     if images.download and not domain.items:
-        raise ValueError(f"{where}.download = true; the domain names no items, so there are no URLs")
+        raise ValueError(
+            f"{where}.download = true; the domain names no items, so there are no URLs"
+        )
     counts = ("max_per_item", "max_bytes", "max_pixels", "attempts", "concurrency", "per_host")
     check_least(images, counts, 1, where)
     if images.max_pixels > MOST_PIXELS:

@@ -1,4 +1,4 @@
-"""How language models run, and what their tokens cost: `[engine]` and `[[price]]` of the catalog."""
+"""How language models run and what their tokens cost: `[engine]` and `[[price]]`."""
 
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -1,13 +1,11 @@
 """The report's figures as PNG bytes, each well under 100 KB."""
 
-import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from pipeline.plots import figure, literal, png
 
 Curves = dict[str, list[float]]
 """A validation score for each epoch, by the name of the run."""
@@ -27,8 +25,8 @@ def hit_rate_bars(leaderboard: pa.Table) -> bytes:
     domains = sorted({row["target_domain"] for row in rows})
     panels = [[row for row in rows if row["target_domain"] == domain] for domain in domains]
     height = 0.8 + sum(0.7 + 0.32 * len(panel) for panel in panels)
-    figure = _figure(height)
-    axes = figure.subplots(
+    drawn = figure(height)
+    axes = drawn.subplots(
         len(panels),
         1,
         squeeze=False,
@@ -37,26 +35,26 @@ def hit_rate_bars(leaderboard: pa.Table) -> bytes:
     )
     for axis, domain, panel in zip(axes[:, 0], domains, panels, strict=True):
         _bars(axis, panel)
-        axis.set_title(_literal(domain), loc="left", fontsize=10)
+        axis.set_title(literal(domain), loc="left", fontsize=10)
     axes[-1, 0].set_xlabel("HR@10, with 95 % interval over users")
-    return _png(figure)
+    return png(drawn)
 
 
 def training_curves(curves: Curves) -> bytes:
     """Validation score by epoch, one line for each run."""
     from matplotlib.ticker import MaxNLocator
 
-    figure = _figure(3.6)
-    axis = figure.subplots()
+    drawn = figure(3.6)
+    axis = drawn.subplots()
     for name, scores in sorted(curves.items()):
-        axis.plot(range(1, len(scores) + 1), scores, marker=".", label=_literal(name))
+        axis.plot(range(1, len(scores) + 1), scores, marker=".", label=literal(name))
     axis.set_xlabel("epoch")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_ylabel("validation score")
     axis.grid(alpha=0.3)
     if curves:
         axis.legend(fontsize=7, ncols=2, frameon=False)
-    return _png(figure)
+    return png(drawn)
 
 
 def _bars(axis: Any, panel: list[dict[str, Any]]) -> None:
@@ -82,27 +80,6 @@ def _bars(axis: Any, panel: list[dict[str, Any]]) -> None:
         )
     if axis.get_legend_handles_labels()[1]:
         axis.legend(fontsize=7, frameon=False, loc="lower right")
-    axis.set_yticks(range(len(panel)), [_literal(row["system"]) for row in panel], fontsize=8)
+    axis.set_yticks(range(len(panel)), [literal(row["system"]) for row in panel], fontsize=8)
     axis.set_xlim(left=0)
     axis.spines[["top", "right"]].set_visible(False)
-
-
-def _figure(height: float) -> "Figure":
-    # Agg canvas and no pyplot: no display is needed and nothing global is touched.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _literal(text: str) -> str:
-    """Names are data: a dollar sign would start a formula."""
-    return text.replace("$", r"\$")
-
-
-def _png(figure: "Figure") -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    return buffer.getvalue()

@@ -7,6 +7,12 @@ titles, a whole page script. Every rule that removes or changes a character is h
 import html
 import re
 import unicodedata
+from collections.abc import Callable
+
+import polars as pl
+
+_NEEDS_CARE = r"[&<]|[^\x20-\x7e\n]"
+"""Outside of it, cleaning does no more than what `_tidied` does."""
 
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _INLINE_TAG = re.compile(r"</?(?:a|b|em|font|i|small|span|strong|sub|sup|u)(?:\s[^<>]*)?/?>", re.I)
@@ -47,6 +53,44 @@ def clean_path(names: list[str]) -> str | None:
     """A category path: names without markup, blank ones left out, joined by " > "."""
     cleaned = (clean_line(name) for name in names)
     return " > ".join(name for name in cleaned if name) or None
+
+
+def clean_texts(texts: pl.Series) -> pl.Series:
+    """`clean_text` of every text: at once where spaces and line breaks alone can change."""
+    return _cleaned(texts, clean_text)
+
+
+def clean_lines(texts: pl.Series, rule: Callable[[str | None], str | None]) -> pl.Series:
+    """A rule such as `clean_line` or `clean_title` of every text, which changes few of them."""
+    odd = texts.str.contains(rf"{_NEEDS_CARE}|\n|  |^ | $|^$|{_PAGE_SCRIPT}").fill_null(False)
+    return _replaced(texts, texts, odd, rule)
+
+
+def _cleaned(texts: pl.Series, rule: Callable[[str | None], str | None]) -> pl.Series:
+    unclean = texts.str.contains(rf"{_NEEDS_CARE}|  |\n[ \n]| \n|^[ \n]|[ \n]$|^$").arg_true()
+    if unclean.is_empty():
+        return texts
+    few = texts.gather(unclean)
+    odd = few.str.contains(_NEEDS_CARE)
+    return texts.scatter(unclean, _replaced(_tidied(few), few, odd, rule))
+
+
+def _tidied(texts: pl.Series) -> pl.Series:
+    """Printable ASCII: no two spaces or line breaks in a row, none at the ends of lines."""
+    spaced = texts.str.replace_all(" +", " ").str.replace_all(r" ?\n[ \n]*", "\n")
+    bare = spaced.str.strip_chars(" \n")
+    return bare.set(bare == "", None)
+
+
+def _replaced(
+    texts: pl.Series, raw: pl.Series, odd: pl.Series, rule: Callable[[str | None], str | None]
+) -> pl.Series:
+    """Texts, where `odd` what a rule makes of the raw ones, one by one."""
+    places = odd.arg_true()
+    if places.is_empty():
+        return texts
+    cleaned = pl.Series([rule(text) for text in raw.gather(places)], dtype=pl.String)
+    return texts.scatter(places, cleaned)
 
 
 def _without_markup(text: str) -> str:

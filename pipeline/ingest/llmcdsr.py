@@ -4,7 +4,7 @@ The release is that of Xin et al. (LLMCDSR), whose Food-Kitchen set is the one o
 Table 1. A line of a sequence file is "<line id> TAB <item>,<item>,..." in order of time. An
 item of A is its row in items_A; an item of B is its row in items_B plus the number of items
 of A. num.txt has the two numbers of items, instance_num.txt the numbers of sequences of
-train_A, train_B and train_overlap.
+train_A, train_B and train_overlap. Text files may be compressed under these very names.
 
 There are no user ids and no times: a line stands for a user, a position for a time. Both
 halves of the folder give the same line the same user id, so positions interleave the domains.
@@ -12,15 +12,20 @@ halves of the folder give the same line the same user id, so positions interleav
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.catalog import Domain
-from pipeline.columns import ITEMS, REVIEWS
-from pipeline.ingest.rows import Tally, batches
+from pipeline.columns import RAW_ITEMS, REVIEWS
+from pipeline.ingest.blocks import decode, read_lines
+from pipeline.ingest.parsed_lines import parsed_lines
+from pipeline.ingest.rows import ReadLog, RowError, batches, shown
+from pipeline.ingest.whole_numbers import whole_number
 
 HALVES = ("A", "B")
 
@@ -32,39 +37,49 @@ class SequenceFile:
     count_line: int | None  # line of instance_num.txt, 0-based, with its number of sequences
 
 
+@dataclass(frozen=True, kw_only=True)
+class Numbering:
+    allowed: range  # items that a file may name
+    total: int  # items of both domains
+
+
 def sequence_files(half: str) -> tuple[SequenceFile, ...]:
     """The files that hold items of a half."""
-    single = f"train_{half}"
     return (
-        SequenceFile(role=single, part="single", count_line=HALVES.index(half)),
+        SequenceFile(role=f"train_{half}", part="single", count_line=HALVES.index(half)),
         SequenceFile(role="train_overlap", part="overlap", count_line=2),
         SequenceFile(role="valid", part="valid", count_line=None),
         SequenceFile(role="test", part="test", count_line=None),
     )
 
 
-def file_names(half: str) -> dict[str, str]:
-    """Every file that a half is read from: role to name."""
-    names = {file.role: f"{file.role}.txt" for file in sequence_files(half)}
-    counts = {"num": "num.txt", "instance_num": "instance_num.txt"}
-    return {"items": f"items_{half}.parquet", **counts, **names}
+def places(domain: Domain) -> dict[str, tuple[str, str]]:
+    """Every file that the domain is read from: role to path below the data folder and its key."""
+    half = _half(domain)
+    texts = ("num", "instance_num", *(file.role for file in sequence_files(half)))
+    names = {"items": f"items_{half}.parquet", **{role: f"{role}.txt" for role in texts}}
+    folder = PurePosixPath(domain.folder or ".")
+    return {role: (str(folder / name), "folder") for role, name in names.items()}
 
 
-def read_reviews(paths: dict[str, Path], domain: Domain, tally: Tally) -> Iterator[pa.RecordBatch]:
-    """The half's interactions in REVIEWS columns; rating and text are null.
+def read_reviews(paths: dict[str, Path], log: ReadLog) -> Iterator[pa.RecordBatch]:
+    """The half's interactions in REVIEWS columns; all but user, item, time and part are null.
 
-    Raises ValueError, naming file and line, where a line is not a sequence, names an item
-    outside the catalogue, or where counts differ from num.txt or instance_num.txt.
+    A line that is no sequence, repeats a line id or names an item that its file cannot hold is
+    a rejected row. Raises ValueError where counts differ from num.txt or, with no line of the
+    file rejected, from instance_num.txt.
     """
-    return batches(_interactions(paths, domain), REVIEWS, tally)
+    return batches(_interactions(paths, log), REVIEWS, log)
 
 
-def read_items(paths: dict[str, Path], domain: Domain, tally: Tally) -> Iterator[pa.RecordBatch]:
-    """The half's items in ITEMS columns: the release has titles alone."""
-    no_urls: list[str] = []
-    catalogue = _catalogue(paths, _half(domain))
-    rows = ((asin, title, None, None, no_urls) for asin, title in catalogue)
-    return batches(rows, ITEMS, tally)
+def read_items(paths: dict[str, Path], log: ReadLog) -> Iterator[pa.RecordBatch]:
+    """The half's items in RAW_ITEMS columns: the release has titles alone."""
+    catalogue = _catalogue(paths, _half(log.domain))
+    rows = (
+        (asin, title, None, None, None, None, None, None)
+        for asin, title in zip(*catalogue, strict=True)
+    )
+    return batches(rows, RAW_ITEMS, log)
 
 
 def _half(domain: Domain) -> str:
@@ -72,97 +87,99 @@ def _half(domain: Domain) -> str:
     return domain.half
 
 
-def _interactions(paths: dict[str, Path], domain: Domain) -> Iterator[tuple[Any, ...]]:
-    half = _half(domain)
-    asins = [asin for asin, _ in _catalogue(paths, half)]
+def _interactions(paths: dict[str, Path], log: ReadLog) -> Iterator[tuple[Any, ...]]:
+    half = _half(log.domain)
+    asins, _ = _catalogue(paths, half)
     counts = _counts(paths["num"], 2)
     first = sum(counts[: HALVES.index(half)])  # the half's lowest token
-    own = range(first, first + len(asins))
+    own, everything = range(first, first + len(asins)), range(sum(counts))
     for file in sequence_files(half):
-        allowed = own if file.part == "single" else range(sum(counts))
-        for line_id, items in _sequences(paths, file, allowed, sum(counts)):
+        allowed = own if file.part == "single" else everything
+        numbering = Numbering(allowed=allowed, total=len(everything))
+        for line_id, items in _sequences(paths, file, numbering, log):
             user = f"{file.role}:{line_id}"
             for position, item in enumerate(items):
                 if item in own:
-                    yield user, asins[item - first], position, None, None, file.part
+                    asin = asins[item - first]
+                    yield user, asin, position, None, None, None, None, file.part
 
 
 def _sequences(
-    paths: dict[str, Path], file: SequenceFile, allowed: range, total: int
+    paths: dict[str, Path], file: SequenceFile, numbering: Numbering, log: ReadLog
 ) -> Iterator[tuple[str, list[int]]]:
-    seen: set[str] = set()
-    path = paths[file.role]
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            line_id, items = _sequence(line, f"{path} line {number}")
-            if line_id in seen:
-                raise ValueError(f"{path} line {number} repeats the line id {line_id!r}")
-            seen.add(line_id)
-            for item in items:
-                if item not in allowed:
-                    raise ValueError(_stranger(path, number, item, allowed, total))
-            yield line_id, items
-    if file.count_line is not None:
-        expected = _counts(paths["instance_num"], 3)[file.count_line]
-        if len(seen) != expected:
-            raise ValueError(
-                f"{path} has {len(seen)} sequences; {paths['instance_num']} line "
-                f"{file.count_line + 1} says {expected}. Fetch the folder's files again"
-            )
-
-
-def _sequence(line: str, where: str) -> tuple[str, list[int]]:
-    line_id, tab, tokens = line.strip().partition("\t")
-    try:
-        items = [int(token) for token in tokens.split(",")]
-    except ValueError:
-        items = []
-    if not (line_id and tab and items):
+    path, seen, rejected_before = paths[file.role], set[str](), len(log.rejected)
+    yield from parsed_lines(path, partial(_sequence, seen=seen, numbering=numbering), log)
+    if file.count_line is None or len(log.rejected) > rejected_before:
+        return
+    expected = _counts(paths["instance_num"], 3)[file.count_line]
+    if len(seen) != expected:
         raise ValueError(
-            f"{where} is {line.rstrip()[:80]!r}; a line is '<id> TAB <item>,<item>,...'"
+            f"{path} has {len(seen)} sequences; {paths['instance_num']} line "
+            f"{file.count_line + 1} says {expected}. Fetch the folder's files again"
         )
+
+
+def _sequence(line: str, seen: set[str], numbering: Numbering) -> tuple[str, list[int]]:
+    """A line's id, new to `seen`, and its items. RowError where it is no sequence."""
+    line_id, tab, tokens = line.strip().partition("\t")
+    if not (line_id and tab):
+        raise RowError("has no line id and tab; a line is '<id> TAB <item>,<item>,...'")
+    if line_id in seen:
+        raise RowError(f"repeats the line id {shown(line_id)}")
+    items = [whole_number(token.strip(), "item") for token in tokens.split(",")]
+    for item in items:
+        if item not in numbering.allowed:
+            raise RowError(_stranger(item, numbering))
+    seen.add(line_id)
     return line_id, items
 
 
-def _stranger(path: Path, number: int, item: int, allowed: range, total: int) -> str:
-    if not 0 <= item < total:
-        return f"{path} line {number} names item {item}; the catalogue has {total} items"
+def _stranger(item: int, numbering: Numbering) -> str:
+    allowed = numbering.allowed
+    if item >= numbering.total:
+        return f"names item {item}; the catalogue has {numbering.total} items"
     return (
-        f"{path} line {number} names item {item} of the other domain; "
-        f"this file's items are {allowed.start} to {allowed.stop - 1}"
+        f"names item {item} of the other domain; this file's items are {allowed.start} to "
+        f"{allowed.stop - 1}"
     )
 
 
 def _counts(path: Path, lines: int) -> list[int]:
-    text = path.read_text(encoding="utf-8")
-    values = text.split()
-    if len(values) != lines or not all(value.isdecimal() for value in values):
-        raise ValueError(
-            f"{path} holds {text[:80]!r}; it must hold {lines} lines with one number each"
-        )
-    return [int(value) for value in values]
-
-
-def _catalogue(paths: dict[str, Path], half: str) -> list[tuple[str, str | None]]:
-    """Asin and title by index, checked against num.txt."""
-    path = paths["items"]
     try:
-        table = pq.read_table(path, columns=["index", "asin", "title"])
-    except (pa.ArrowException, OSError) as error:
+        values = [
+            whole_number(decode(line).strip(), f"line {row}") for row, line in read_lines(path)
+        ]
+    except RowError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if len(values) != lines:
+        raise ValueError(
+            f"{path} has {len(values)} lines with numbers; it must hold {lines}. Fetch the "
+            "folder's files again"
+        )
+    return values
+
+
+def _catalogue(paths: dict[str, Path], half: str) -> tuple[list[str], list[str | None]]:
+    """Asins and titles by index, checked against num.txt."""
+    path, expected = paths["items"], _counts(paths["num"], 2)[HALVES.index(half)]
+    wanted = pa.schema([("index", pa.int64()), ("asin", pa.string()), ("title", pa.string())])
+    try:
+        table = pq.read_table(path, columns=wanted.names).select(wanted.names).cast(wanted)
+    except (pa.ArrowException, OSError, KeyError) as error:
         raise ValueError(
             f"{path} is no readable Parquet file of index, asin, title: {error}"
         ) from error
-    expected = _counts(paths["num"], 2)[HALVES.index(half)]
     if table.num_rows != expected:
         raise ValueError(
             f"{path} has {table.num_rows} items; {paths['num']} line {HALVES.index(half) + 1} "
             f"says {expected}. Fetch the folder's files again"
         )
-    rows = sorted(zip(*(table[name].to_pylist() for name in table.column_names), strict=True))
-    if [row[0] for row in rows] != list(range(expected)):
+    table = table.sort_by("index")
+    if table["index"].to_pylist() != list(range(expected)):
         raise ValueError(f"{path}: column 'index' must hold 0 to {expected - 1}, each once")
-    if len({asin.strip() for _, asin, _ in rows if asin}) != expected:
+    asins = pc.utf8_trim_whitespace(table["asin"])
+    if asins.null_count or len(pc.unique(asins)) != expected:
         raise ValueError(
             f"{path}: column 'asin' must hold {expected} different ids, none of them null"
         )
-    return [(asin.strip(), title) for _, asin, title in rows]
+    return asins.to_pylist(), table["title"].to_pylist()

@@ -14,7 +14,7 @@ from pathlib import Path
 from pipeline.catalog import Catalog, Domain
 from pipeline.digest import digest_file, digest_json
 from pipeline.ingest import sample, sample_words, sample_world
-from pipeline.ingest.llmcdsr import file_names
+from pipeline.ingest.readers import existing_paths, paths_of
 
 _STAMP = "world.json"
 _CODE = (sample, sample_world, sample_words)
@@ -55,35 +55,6 @@ def domain_of(catalog: Catalog, name: str) -> Domain:
     return catalog.domains[name]
 
 
-def existing_paths(catalog: Catalog, domain: Domain) -> dict[str, Path]:
-    """The paths by role, every one of them a file. ValueError names the first that is not."""
-    for role, (path, key) in _places(catalog, domain).items():
-        if path.is_file():
-            continue
-        remedy = "put the file there or correct the key in catalog.toml"
-        if domain.source == "sample":
-            remedy = "prepare the domain's raw files first, which generates it"
-        what = "is no file" if path.exists() else "is missing"
-        raise ValueError(
-            f"{path} {what}: it is {role!r} of domain {domain.name!r}, "
-            f"set by domain.{domain.name}.{key}; {remedy}"
-        )
-    return {role: path for role, (path, _) in _places(catalog, domain).items()}
-
-
-def _places(catalog: Catalog, domain: Domain) -> dict[str, tuple[Path, str]]:
-    """Role to path and to the catalog's key that sets it."""
-    if domain.format == "llmcdsr":
-        assert domain.folder is not None and domain.half is not None  # the catalog checks it
-        folder = catalog.folder / domain.folder
-        return {role: (folder / name, "folder") for role, name in file_names(domain.half).items()}
-    assert domain.reviews is not None and domain.items is not None  # the catalog checks it
-    return {
-        "reviews": (catalog.folder / domain.reviews, "reviews"),
-        "items": (catalog.folder / domain.items, "items"),
-    }
-
-
 def _prepare_world(catalog: Catalog) -> None:
     """Generate the two sample domains together, unless what is there is what would be made.
 
@@ -110,9 +81,9 @@ def _world_dumps(catalog: Catalog) -> tuple[sample.Dump, sample.Dump]:
             "the synthetic world is two domains with source = 'sample' and format = "
             f"'amazon-2018', food before kitchen; the catalog has: {found}"
         )
-    places = [_places(catalog, domain) for domain in domains]
+    places = [paths_of(catalog, domain) for domain in domains]
     food, kitchen = (
-        sample.Dump(reviews=place["reviews"][0], items=place["items"][0]) for place in places
+        sample.Dump(reviews=place["reviews"], items=place["items"]) for place in places
     )
     return food, kitchen
 

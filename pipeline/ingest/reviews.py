@@ -1,76 +1,98 @@
-"""A domain's reviews: read, freed of duplicates, text cleaned, stored."""
+"""A domain's reviews: read, cleaned by rules, freed of duplicates, stored."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from pipeline.catalog import Catalog, Domain
 from pipeline.columns import REVIEWS
-from pipeline.ingest.clean import clean_text
+from pipeline.ingest.ahead import ahead
+from pipeline.ingest.clean_reviews import clean_reviews
+from pipeline.ingest.distinct import write_distinct
 from pipeline.ingest.raw import domain_of
-from pipeline.ingest.readers import read_reviews
-from pipeline.ingest.rows import Tally
+from pipeline.ingest.readers import existing_paths, reader_of
+from pipeline.ingest.rejected import write_rejected
+from pipeline.ingest.rows import ReadLog
+from pipeline.ingest.rules import Rules
 from pipeline.outcome import Outcome
 from pipeline.store import Store
 
-_PREVIEWED = ["user_id", "item_id", "timestamp", "rating", "part"]
+_PREVIEWED = ["user_id", "item_id", "timestamp", "rating", "behaviour", "part"]
 
 
 def ingest_reviews(catalog: Catalog, domain_name: str, store: Store) -> Outcome:
-    """Write `reviews/<domain>` in the order of the raw files. Errors as in `read_reviews`.
+    """Write `reviews/<domain>` in the order of the raw files, and `rejected_rows/<domain>/reviews`.
 
-    Of several reviews of one item by one user the earliest stays. The raw file is read twice,
-    first for the ids alone, so that texts never gather in memory.
+    Of several rows of one user, item and behaviour the earliest stays; where the domain says
+    `keep_repeats`, only rows of the same time are duplicates. A sub-domain reads its items from
+    the store. Raises ValueError, naming file and row, where a file is missing, damaged, not of
+    the domain's format, or holds more faulty rows than the domain allows.
     """
-    domain, tally = domain_of(catalog, domain_name), Tally()
-    keys = _keys(read_reviews(catalog, domain, tally))
-    keep = _earliest(keys)
-    if not keep.any():
-        raise ValueError(f"domain {domain_name!r} holds no review: check its files in the catalog")
-    artifact = store.write_table(f"reviews/{domain_name}", REVIEWS, _kept(catalog, domain, keep))
-    facts: dict[str, int | float | str] = {
-        "rows_in": tally.rows,
-        "malformed_lines": tally.malformed,
-        "duplicates_dropped": tally.rows - int(keep.sum()),
-        "rows_out": int(keep.sum()),
-        "users": keys["user_id"].n_unique(),
-        "items": keys["item_id"].n_unique(),
-    }
-    batches = store.read_batches(artifact.key, _PREVIEWED)
-    preview = pa.Table.from_batches([next(iter(batches)).slice(0, 8)])
-    return Outcome(artifact=artifact, facts=facts, preview=preview)
-
-
-def _keys(batches: Iterable[pa.RecordBatch]) -> pl.DataFrame:
-    """User, item and time of every row: all that duplicates need."""
-    names = ["user_id", "item_id", "timestamp"]
-    parts = [pl.DataFrame(pl.from_arrow(pa.table(batch.select(names)))) for batch in batches]
-    empty = pl.DataFrame(schema={"user_id": pl.String, "item_id": pl.String, "timestamp": pl.Int64})
-    return pl.concat([empty, *parts])
-
-
-def _earliest(keys: pl.DataFrame) -> np.ndarray:
-    """True for each pair's earliest row; of equal times, the first in the file."""
-    kept = (
-        keys.with_row_index("row")
-        .sort("timestamp", "row")
-        .unique(["user_id", "item_id"], keep="first", maintain_order=True)
+    domain, rules = domain_of(catalog, domain_name), Rules()
+    log = ReadLog(domain=domain)
+    batches = reader_of(domain).read_reviews(existing_paths(catalog, domain), log)
+    frames: Iterator[pl.DataFrame] = (
+        clean_reviews(frame, domain, rules) for frame in ahead(_frames(batches))
     )
-    keep = np.zeros(keys.height, dtype=bool)
-    keep[kept["row"].to_numpy()] = True
-    return keep
+    if domain.within:
+        frames = _of_items(frames, store, domain, rules)
+    same = ["user_id", "item_id", "behaviour", *(["timestamp"] if domain.keep_repeats else [])]
+    artifact, duplicates = write_distinct(
+        store,
+        f"reviews/{domain_name}",
+        REVIEWS,
+        _checked(frames, log, rules),
+        same,
+        pl.col("timestamp"),
+    )
+    rules.drop("duplicates", duplicates)
+    rejected = write_rejected(store, f"{domain_name}/reviews", log)
+    rows_out = artifact.num_rows or 0
+    return Outcome(
+        artifact=artifact,
+        facts={
+            "rows_in": log.rows + len(log.rejected),
+            "rejected_rows": len(log.rejected),
+            **rules.facts(),
+            "rows_out": rows_out,
+        },
+        tables={
+            "rules": rules.markdown(log.rows, len(log.rejected), rows_out),
+            **({"rejected rows": rejected} if rejected else {}),
+        },
+        preview=_preview(store, artifact.key),
+    )
 
 
-def _kept(catalog: Catalog, domain: Domain, keep: np.ndarray) -> Iterator[pa.RecordBatch]:
-    start = 0
-    for batch in read_reviews(catalog, domain):
-        mask = pa.array(keep[start : start + batch.num_rows])
-        start += batch.num_rows
-        yield _with_clean_text(batch.filter(mask))
+def _frames(batches: Iterator[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
+    for batch in batches:
+        yield pl.DataFrame(pl.from_arrow(batch))
 
 
-def _with_clean_text(batch: pa.RecordBatch) -> pa.RecordBatch:
-    texts = pa.array(map(clean_text, batch["text"].to_pylist()), pa.string())
-    return batch.set_column(batch.schema.get_field_index("text"), REVIEWS.field("text"), texts)
+def _of_items(
+    frames: Iterator[pl.DataFrame], store: Store, domain: Domain, rules: Rules
+) -> Iterator[pl.DataFrame]:
+    table = store.read_table(f"items/{domain.name}", ["item_id"])
+    own = pl.Series(pl.from_arrow(table["item_id"])).implode()
+    for frame in frames:
+        yield rules.kept(frame, "outside_the_sub_domain", ~frame["item_id"].is_in(own), "item_id")
+
+
+def _checked(frames: Iterator[pl.DataFrame], log: ReadLog, rules: Rules) -> Iterator[pl.DataFrame]:
+    """The same frames; once they are through, an error where too little of them can be used."""
+    rows = 0
+    for frame in frames:
+        rows += frame.height
+        yield frame
+    rules.check(log.rows, log.domain)
+    if not rows:
+        raise ValueError(
+            f"domain {log.domain.name!r} holds no usable row ({log.rows} were read, "
+            f"{len(log.rejected)} rejected): check its files and paths in the catalog"
+        )
+
+
+def _preview(store: Store, key: str) -> pa.Table:
+    first = next(iter(store.read_batches(key, _PREVIEWED)))
+    return pa.Table.from_batches([first.slice(0, 8)])

@@ -1,66 +1,158 @@
-"""Reviews of a scenario's domains become one table of interactions: window and k-core."""
+"""Reviews of a scenario's domains become one table of interactions: filters, then the k-core.
 
+Any number of rows: the first pass over the stored reviews keeps integers alone (25 bytes a row
+that passes the filters), the second writes the rows that stay, in the order of domains and files.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
-from pipeline.catalog import Scenario
+from pipeline.catalog import Catalog, Filters, Scenario
 from pipeline.columns import INTERACTIONS
 from pipeline.outcome import Fact, Outcome
-from pipeline.prepare.kcore import k_core
+from pipeline.prepare.codes import dense_codes, id_hashes
+from pipeline.prepare.kcore import k_core_mask
+from pipeline.prepare.shared_users import check_items_differ, nothing_shared
 from pipeline.store import Store
 
+_READ = ["user_id", "item_id", "timestamp", "verified"]
 
-def build_interactions(scenario: Scenario, store: Store) -> Outcome:
+
+@dataclass(frozen=True, kw_only=True)
+class Passed:
+    """The rows that pass the filters, of all domains one after the other."""
+
+    users: np.ndarray  # [rows] int32 codes
+    items: np.ndarray  # [rows] int32 codes, other ones in each domain
+    domains: np.ndarray  # [rows] int16, places in the scenario's domains
+    by_domain: tuple[np.ndarray, ...]  # [rows of the domain] bool: which of its reviews passed
+
+
+def build_interactions(scenario: Scenario, catalog: Catalog, store: Store) -> Outcome:
     """Write `interactions/<scenario>`. ValueError where nothing or no shared user is left."""
-    reviews = pl.concat(_reviews_of(domain, store) for domain in scenario.domains)
-    windowed = _in_window(reviews, scenario)
-    kept = k_core(windowed, scenario.filters.k_core)
-    num_overlap = _num_overlap_users(kept)
-    if num_overlap == 0:
-        raise ValueError(_nothing_shared(scenario, reviews, windowed, kept))
-    kept = kept.sort("user_id", "timestamp", "domain", "item_id")
-    artifact = store.write_table(f"interactions/{scenario.name}", INTERACTIONS, kept.to_arrow())
+    check_items_differ(catalog.domains_of(scenario.name), store)
+    passed = _passed(scenario, store)
+    num_domains = len(scenario.domains)
+    survives = k_core_mask(
+        passed.users, passed.items, passed.domains, scenario.filters, num_domains
+    )
+    num_shared = _num_shared(passed, survives, num_domains)
+    if not survives.any() or (num_domains > 1 and num_shared == 0):
+        raise ValueError(nothing_shared(scenario, store, _shared_by_step(passed, survives)))
+    artifact = store.write_table(
+        f"interactions/{scenario.name}", INTERACTIONS, _kept(scenario, store, passed, survives)
+    )
     facts: dict[str, Fact] = {
-        "reviews": reviews.height,
-        "in_time_window": windowed.height,
-        "in_k_core": kept.height,
-        "users": kept["user_id"].n_unique(),
-        "overlap_users": num_overlap,
-        **{
-            f"items_{domain}": kept.filter(domain=domain)["item_id"].n_unique()
-            for domain in scenario.domains
-        },
+        "reviews": sum(len(mask) for mask in passed.by_domain),
+        "after_filters": len(passed.users),
+        "in_k_core": int(survives.sum()),
+        "users": _num_distinct(passed.users[survives]),
+        "overlap_users": num_shared,
     }
+    for place, name in enumerate(scenario.domains):
+        own = survives & (passed.domains == place)
+        facts[f"interactions_{name}"] = int(own.sum())
+        facts[f"items_{name}"] = _num_distinct(passed.items[own])
     return Outcome(artifact=artifact, facts=facts)
 
 
-def _reviews_of(domain: str, store: Store) -> pl.DataFrame:
-    table = store.read_table(f"reviews/{domain}", ["user_id", "item_id", "timestamp", "part"])
-    frame = pl.DataFrame(pl.from_arrow(table))
-    return frame.select("user_id", pl.lit(domain).alias("domain"), "item_id", "timestamp", "part")
-
-
-def _in_window(reviews: pl.DataFrame, scenario: Scenario) -> pl.DataFrame:
-    start, end = scenario.filters.start, scenario.filters.end
-    if start is not None:
-        reviews = reviews.filter(pl.col("timestamp") >= start)
-    if end is not None:
-        reviews = reviews.filter(pl.col("timestamp") < end)
-    return reviews
-
-
-def _num_overlap_users(interactions: pl.DataFrame) -> int:
-    domains = interactions.group_by("user_id").agg(pl.col("domain").n_unique())
-    return domains.filter(pl.col("domain") > 1).height
-
-
-def _nothing_shared(
-    scenario: Scenario, reviews: pl.DataFrame, windowed: pl.DataFrame, kept: pl.DataFrame
-) -> str:
-    shared = [_num_overlap_users(frame) for frame in (reviews, windowed, kept)]
-    return (
-        f"scenario {scenario.name!r}: no user is active in both {' and '.join(scenario.domains)} "
-        f"(shared users: {shared[0]} in the reviews, {shared[1]} in the time window, {shared[2]} "
-        f"in the {scenario.filters.k_core}-core). Check that the domains come from the same "
-        "release and that user and item columns are not swapped, or widen "
-        f"scenario.{scenario.name}.filters"
+def _passed(scenario: Scenario, store: Store) -> Passed:
+    users, items, domains, masks = [], [], [], []
+    for place, name in enumerate(scenario.domains):
+        seed, own = np.uint64(place), []
+        for frame in _batches(store, name, _READ):
+            mask = _filtered(frame, scenario.filters)
+            own.append(mask)
+            frame = frame.filter(mask)
+            users.append(id_hashes(frame["user_id"]))
+            # A domain's items are its own, even where another domain uses the same id.
+            items.append(id_hashes(frame["item_id"]) ^ (seed * np.uint64(0x9E3779B97F4A7C15)))
+            domains.append(np.full(frame.height, place, dtype=np.int16))
+        masks.append(np.concatenate([*own, np.zeros(0, dtype=bool)]))
+        _check_verified(scenario, name, store)
+    return Passed(
+        users=_codes(users),
+        items=_codes(items),
+        domains=np.concatenate(domains) if domains else np.zeros(0, dtype=np.int16),
+        by_domain=tuple(masks),
     )
+
+
+def _codes(hashes: list[np.ndarray]) -> np.ndarray:
+    whole = np.concatenate(hashes) if hashes else np.zeros(0, dtype=np.uint64)
+    hashes.clear()  # at scale there is no room for both
+    return dense_codes(whole)[0]
+
+
+def _batches(store: Store, domain: str, columns: list[str]) -> Iterator[pl.DataFrame]:
+    for batch in store.read_batches(f"reviews/{domain}", columns):
+        yield pl.DataFrame(pl.from_arrow(batch))
+
+
+def _filtered(reviews: pl.DataFrame, filters: Filters) -> np.ndarray:
+    """Which reviews pass the time window and, where it is asked for, are verified purchases."""
+    keep = np.ones(reviews.height, dtype=bool)
+    if filters.start is not None:
+        keep &= (reviews["timestamp"] >= filters.start).to_numpy()
+    if filters.end is not None:
+        keep &= (reviews["timestamp"] < filters.end).to_numpy()
+    if filters.verified:
+        keep &= reviews["verified"].fill_null(False).to_numpy()
+    return keep
+
+
+def _check_verified(scenario: Scenario, domain: str, store: Store) -> None:
+    if not scenario.filters.verified:
+        return
+    if all(frame["verified"].is_null().all() for frame in _batches(store, domain, ["verified"])):
+        raise ValueError(
+            f"scenario.{scenario.name}.filters.verified = true, but the files of domain "
+            f"{domain!r} do not say which purchases are verified: leave the key out"
+        )
+
+
+def _kept(
+    scenario: Scenario, store: Store, passed: Passed, survives: np.ndarray
+) -> Iterator[pa.RecordBatch]:
+    start = 0
+    columns = [name for name in INTERACTIONS.names if name != "domain"]
+    for name, mask in zip(scenario.domains, passed.by_domain, strict=True):
+        keep = mask.copy()
+        keep[mask] = survives[start : start + int(mask.sum())]
+        start += int(mask.sum())
+        row = 0
+        for frame in _batches(store, name, columns):
+            kept = frame.filter(keep[row : row + frame.height])
+            row += frame.height
+            whole = kept.with_columns(pl.lit(name).alias("domain")).select(INTERACTIONS.names)
+            yield from whole.to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()
+
+
+def _num_shared(passed: Passed, rows: np.ndarray, num_domains: int) -> int:
+    """Users who are active in two domains or more, of the given rows."""
+    active = np.zeros(int(passed.users.max(initial=-1)) + 1, dtype=np.int16)
+    for place in range(num_domains):
+        seen = np.zeros(len(active), dtype=bool)
+        seen[passed.users[rows & (passed.domains == place)]] = True
+        active += seen
+    return int((active > 1).sum())
+
+
+def _shared_by_step(passed: Passed, survives: np.ndarray) -> tuple[int, int]:
+    """Shared users after the filters and in the k-core."""
+    num_domains = len(passed.by_domain)
+    everyone = np.ones(len(survives), dtype=bool)
+    return (
+        _num_shared(passed, everyone, num_domains),
+        _num_shared(passed, survives, num_domains),
+    )
+
+
+def _num_distinct(codes: np.ndarray) -> int:
+    seen = np.zeros(int(codes.max(initial=-1)) + 1, dtype=bool)
+    seen[codes] = True
+    return int(seen.sum())

@@ -28,7 +28,7 @@ class World:
     catalog: Catalog = field(repr=False)
 
     def prepare(self) -> None:
-        build_interactions(self.scenario, self.store)
+        build_interactions(self.scenario, self.catalog, self.store)
         build_vocabulary(self.scenario, self.store)
         build_sequences(self.scenario, self.store)
         build_candidates(self.scenario, self.store)

@@ -24,7 +24,7 @@ def test_the_window_takes_its_start_and_leaves_its_end(empty_world: Any) -> None
         [("u", "hammer", 15)],
     )
     world = empty_world.with_scenario(filters=Filters(start=10, end=20))
-    outcome = build_interactions(world.scenario, world.store)
+    outcome = build_interactions(world.scenario, world.catalog, world.store)
     kept = world.store.read_table("interactions/little").to_pylist()
     assert [(row["domain"], row["item_id"]) for row in kept] == [
         ("food", "first"),
@@ -39,7 +39,7 @@ def test_the_window_is_cut_before_the_core_is_taken(empty_world: Any) -> None:
     both = [(user, item, 5) for user in ("u", "v") for item in ("a", "b")]
     write(empty_world, [*both, ("u", "c", 1), ("v", "c", 1)], both)
     world = empty_world.with_scenario(filters=Filters(start=5, k_core=2))
-    outcome = build_interactions(world.scenario, world.store)
+    outcome = build_interactions(world.scenario, world.catalog, world.store)
     assert outcome.facts["in_k_core"] == 8
     assert outcome.facts["overlap_users"] == 2
     assert outcome.facts["items_food"] == 2
@@ -50,7 +50,7 @@ def test_rows_are_sorted_so_that_the_order_of_reviews_changes_nothing(empty_worl
     digests = set()
     for step in (1, -1):
         write(empty_world, food[::step], tools[::step])
-        digests.add(build_interactions(empty_world.scenario, empty_world.store).artifact.digest)
+        digests.add(build_interactions(empty_world.scenario, empty_world.catalog, empty_world.store).artifact.digest)
     assert len(digests) == 1
 
 
@@ -60,7 +60,7 @@ def test_no_shared_user_is_an_error_with_counts_and_a_remedy(empty_world: Any) -
     write(empty_world, food, tools)
     world = empty_world.with_scenario(filters=Filters(start=10, k_core=3))
     with pytest.raises(ValueError, match="no user is active in both food and tools") as refusal:
-        build_interactions(world.scenario, world.store)
+        build_interactions(world.scenario, world.catalog, world.store)
     said = str(refusal.value)
     assert "shared users: 2 in the reviews, 1 in the time window, 0 in the 3-core" in said
     assert "scenario 'little'" in said and "widen scenario.little.filters" in said
