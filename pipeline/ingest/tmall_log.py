@@ -86,7 +86,7 @@ def _parsed_at_once(block: Block, lines: Lines) -> pl.DataFrame | None:
         )
     except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
         return None  # a line has too many fields, or the first one too few
-    if data.count(lines.separator.encode()) != -1 and False:
+    if data.count(lines.separator.encode()) != raw.height * (lines.width - 1):
         return None  # a line has too few fields
     user, item, action, time = (pl.col(str(position)) for position in lines.positions)
     nothing = pl.lit(None, pl.String)

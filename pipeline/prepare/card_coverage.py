@@ -101,8 +101,11 @@ def _among(rows: pl.DataFrame, hashes: np.ndarray) -> pl.Series:
     own = rows.hash_rows().to_numpy()
     if not len(hashes):
         return pl.Series(np.zeros(len(own), dtype=bool))
-    places = np.minimum(np.searchsorted(hashes, own), len(hashes) - 1)
-    return pl.Series(hashes[places] == own)
+    order = np.argsort(own)  # ascending needles walk through the hashes once, cache by cache
+    places = np.minimum(np.searchsorted(hashes, own[order]), len(hashes) - 1)
+    found = np.empty(len(own), dtype=bool)
+    found[order] = hashes[places] == own[order]
+    return pl.Series(found)
 
 
 def _before(domain: str, parts: list[_Coverage]) -> Values:

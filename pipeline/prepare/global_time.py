@@ -30,7 +30,7 @@ def find_cuts(events: pl.DataFrame, scenario: Scenario) -> Cuts:
     Interactions at the same time as a point all come after it, so the shares are at least those
     asked for. ValueError where timestamps are positions in sequences, not times.
     """
-    begun = events.group_by("user_id").agg(pl.col("timestamp").min())["timestamp"]
+    begun = events.group_by("user").agg(pl.col("timestamp").min())["timestamp"]
     if (begun <= 1).sum() > len(begun) / 2:
         raise ValueError(
             f"scenario {scenario.name!r}: most users begin at timestamp 0 or 1, so timestamps are "
@@ -43,7 +43,7 @@ def find_cuts(events: pl.DataFrame, scenario: Scenario) -> Cuts:
 
 def split_by_time(events: pl.DataFrame, cuts: Cuts, scenario: Scenario) -> pl.DataFrame:
     """Rows of sequence_rows.ROW from events in time order, one user's beside each other."""
-    entered = pl.col("timestamp").min().over("user_id", "domain")
+    entered = pl.col("timestamp").min().over("user", "domain")
     events = events.with_columns(entered.alias("entered"))
     time, inter_domain = pl.col("timestamp"), scenario.task == "inter-domain"
     rows = [training_rows(events.filter(time < cuts.valid))]
@@ -53,6 +53,6 @@ def split_by_time(events: pl.DataFrame, cuts: Cuts, scenario: Scenario) -> pl.Da
             following = following.filter(time < end)
         if inter_domain:
             following = following.filter(pl.col("entered") >= start)
-        labels = following.unique("user_id", keep="first", maintain_order=True)
+        labels = following.unique("user", keep="first", maintain_order=True)
         rows.append(case_rows(part, events.filter(time < start), labels))
     return pl.concat(rows)

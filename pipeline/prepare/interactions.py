@@ -19,6 +19,9 @@ from pipeline.prepare.kcore import k_core_mask
 from pipeline.prepare.shared_users import check_items_differ, nothing_shared
 from pipeline.store import Store
 
+_GOLDEN = 0x9E3779B97F4A7C15
+"""Multiples of it differ in all bits: salts for the hashes of each domain."""
+
 _READ = ["user_id", "item_id", "timestamp", "verified"]
 
 
@@ -63,14 +66,14 @@ def build_interactions(scenario: Scenario, catalog: Catalog, store: Store) -> Ou
 def _passed(scenario: Scenario, store: Store) -> Passed:
     users, items, domains, masks = [], [], [], []
     for place, name in enumerate(scenario.domains):
-        seed, own = np.uint64(place), []
+        salt, own = np.uint64(place * _GOLDEN % 2**64), []
         for frame in _batches(store, name, _READ):
             mask = _filtered(frame, scenario.filters)
             own.append(mask)
             frame = frame.filter(mask)
             users.append(id_hashes(frame["user_id"]))
             # A domain's items are its own, even where another domain uses the same id.
-            items.append(id_hashes(frame["item_id"]) ^ (seed * np.uint64(0x9E3779B97F4A7C15)))
+            items.append(id_hashes(frame["item_id"]) ^ salt)
             domains.append(np.full(frame.height, place, dtype=np.int16))
         masks.append(np.concatenate([*own, np.zeros(0, dtype=bool)]))
         _check_verified(scenario, name, store)

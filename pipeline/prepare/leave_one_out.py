@@ -20,8 +20,8 @@ def leave_one_out(events: pl.DataFrame, split: Split) -> pl.DataFrame:
     """
     numbered = events.with_columns(
         # 0 is the user's last interaction.
-        pl.int_range(pl.len()).reverse().over("user_id").alias("later"),
-        pl.len().over("user_id").alias("size"),
+        pl.int_range(pl.len()).reverse().over("user").alias("later"),
+        pl.len().over("user").alias("size"),
     )
     if split.newest is not None:
         numbered = numbered.filter(pl.col("later") < split.newest)

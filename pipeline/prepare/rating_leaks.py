@@ -5,17 +5,29 @@ and the writer never finishes one that leaks.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 import polars as pl
 
 from pipeline.catalog import Scenario
 from pipeline.store import Store
 
+_READ = ["cold_ratio", "part", "role", "user", "user_id", "domain"]
+
 
 def check_stored_ratings(scenario: Scenario, store: Store) -> None:
-    """ValueError where `ratings/<scenario>` leaks."""
-    table = pl.DataFrame(pl.from_arrow(store.read_table(f"ratings/{scenario.name}")))
-    check_rating_leaks(table, scenario)
+    """ValueError where `ratings/<scenario>` leaks. Holds one cold ratio in memory."""
+    batches = store.read_batches(f"ratings/{scenario.name}", _READ)
+    pieces = (
+        piece
+        for batch in batches
+        for piece in pl.DataFrame(pl.from_arrow(batch)).partition_by(
+            "cold_ratio", maintain_order=True
+        )
+    )
+    tables = (pl.concat(own) for _, own in groupby(pieces, lambda piece: piece["cold_ratio"][0]))
+    for _ in checked_ratings(tables, scenario):
+        pass
 
 
 def check_rating_leaks(table: pl.DataFrame, scenario: Scenario) -> None:
@@ -33,6 +45,8 @@ def checked_ratings(tables: Iterable[pl.DataFrame], scenario: Scenario) -> Itera
     for table in tables:
         ratio = float(table["cold_ratio"][0])
         where = f"scenario {scenario.name!r}, cold ratio {ratio:g}"
+        if ratio in tested:
+            raise ValueError(f"{where}: its rows must stand together, once")
         _check_roles(table, scenario, where)
         tested[ratio] = set(table.filter(part="test")["user_id"])
         for less, more in ((low, high) for low in tested for high in tested if low < high):

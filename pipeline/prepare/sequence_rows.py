@@ -1,6 +1,7 @@
 """Rows of columns.SEQUENCES from frames of events: what trains, and cases with a label.
 
-Events are rows of user_id, domain, item, timestamp, each user's in time order.
+Events are as pipeline.prepare.events reads them: user (dense), user_id, domain, item, timestamp,
+users one after the other and each user's in time order.
 """
 
 import polars as pl
@@ -14,8 +15,9 @@ ROW = ("user_id", "part", "items", "target_domain", "label")
 def training_rows(events: pl.DataFrame) -> pl.DataFrame:
     """One row a user of all its events; its part tells whether it knows several domains here."""
     return (
-        events.group_by("user_id", maintain_order=True)
+        events.group_by("user", maintain_order=True)
         .agg(
+            pl.col("user_id").first(),
             pl.col("item").alias("items"),
             pl.when(pl.col("domain").n_unique() > 1)
             .then(pl.lit("overlap"))
@@ -32,9 +34,11 @@ def training_rows(events: pl.DataFrame) -> pl.DataFrame:
 
 def case_rows(part: str, history: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     """One row for each user of `labels`, which hold one event a user, who has a history."""
-    shown = history.group_by("user_id", maintain_order=True).agg(pl.col("item").alias("items"))
+    shown = history.group_by("user", maintain_order=True).agg(pl.col("item").alias("items"))
     return (
-        shown.join(labels.select("user_id", "domain", "item"), on="user_id", maintain_order="left")
+        shown.join(
+            labels.select("user", "user_id", "domain", "item"), on="user", maintain_order="left"
+        )
         .rename({"domain": "target_domain", "item": "label"})
         .with_columns(pl.lit(part).alias("part"))
         .select(ROW)

@@ -19,16 +19,17 @@ def split_by_user(events: pl.DataFrame, scenario: Scenario) -> pl.DataFrame:
     Events have a column `part`, of the published split. ValueError where an evaluation user
     was active in no domain but the label's.
     """
-    users = events.group_by("user_id", maintain_order=True).agg(
-        pl.col("domain").n_unique().alias("num_domains"), pl.col("part").first()
+    users = events.group_by("user", maintain_order=True).agg(
+        pl.col("user_id").first(),
+        pl.col("domain").n_unique().alias("num_domains"),
+        pl.col("part").first(),
     )
-    parts = assign_parts(users, scenario).select("user_id", "part")
-    of_user = events.drop("part").join(parts, on="user_id", maintain_order="left")
+    parts = assign_parts(users, scenario).select("user", "user_id", "part")
+    of_user = events.drop("part").join(parts.drop("user_id"), on="user", maintain_order="left")
     trains = pl.col("part").is_in(TRAINING_PARTS)
-    training = (
-        training_rows(of_user.filter(trains)).drop("part").join(parts, on="user_id").select(ROW)
-    )
-    return pl.concat([training, _cold_rows(of_user.filter(~trains))])
+    # A published part stays what it is, though filters may have left its user one domain alone.
+    training = training_rows(of_user.filter(trains)).drop("part").join(parts, on="user_id")
+    return pl.concat([training.select(ROW), _cold_rows(of_user.filter(~trains))])
 
 
 def assign_parts(users: pl.DataFrame, scenario: Scenario) -> pl.DataFrame:
@@ -69,19 +70,22 @@ def _published(users: pl.DataFrame, scenario: Scenario) -> pl.DataFrame:
 def _cold_rows(held_out: pl.DataFrame) -> pl.DataFrame:
     """Label, target domain and visible history of users whose last item is held out."""
     labelled = held_out.with_columns(
-        pl.col("item").last().over("user_id").alias("label"),
-        pl.col("domain").last().over("user_id").alias("target_domain"),
+        pl.col("item").last().over("user").alias("label"),
+        pl.col("domain").last().over("user").alias("target_domain"),
     )
     # The label is of the target domain itself, so it goes with what is hidden.
     visible = labelled.filter(pl.col("domain") != pl.col("target_domain"))
-    blank = labelled.join(visible, on="user_id", how="anti")
+    blank = labelled.join(visible, on="user", how="anti")
     if blank.height:
         raise ValueError(
             f"evaluation user {blank['user_id'].min()!r} shows nothing outside the label's domain: "
             "move such users to the training part of the published split"
         )
     return (
-        visible.group_by("user_id", maintain_order=True)
-        .agg(pl.col("item").alias("items"), pl.col("part", "target_domain", "label").first())
+        visible.group_by("user", maintain_order=True)
+        .agg(
+            pl.col("item").alias("items"),
+            pl.col("user_id", "part", "target_domain", "label").first(),
+        )
         .select(ROW)
     )

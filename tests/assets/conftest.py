@@ -49,7 +49,7 @@ format = "amazon-2018"
 source = "sample"
 reviews = "raw/food.json.gz"
 items = "raw/meta_food.json.gz"
-max_malformed_lines = 5
+max_rejected_rows = 5
 
 [domain.kitchen]
 title = "kitchen"
@@ -57,7 +57,7 @@ format = "amazon-2018"
 source = "sample"
 reviews = "raw/kitchen.json.gz"
 items = "raw/meta_kitchen.json.gz"
-max_malformed_lines = 5
+max_rejected_rows = 5
 
 [domain.garden]
 title = "garden"

@@ -40,7 +40,7 @@ format = "amazon-2018"
 source = "sample"
 reviews = "raw/food.json.gz"
 items = "raw/meta_food.json.gz"
-max_malformed_lines = 5
+max_rejected_rows = 5
 
 [domain.kitchen]
 title = "kitchen"
@@ -48,7 +48,7 @@ format = "amazon-2018"
 source = "sample"
 reviews = "raw/kitchen.json.gz"
 items = "raw/meta_kitchen.json.gz"
-max_malformed_lines = 5
+max_rejected_rows = 5
 
 [scenario.small]
 domains = ["food", "kitchen"]

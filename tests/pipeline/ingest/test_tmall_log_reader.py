@@ -3,6 +3,7 @@
 import gzip
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from pipeline.catalog import Domain
 from pipeline.columns import REVIEWS
 from pipeline.ingest import tmall_log
+from pipeline.ingest.blocks import read_blocks
 from pipeline.ingest.rows import ReadLog
 
 _REC = [
@@ -219,10 +221,17 @@ def test_both_paths_agree_on_two_hundred_thousand_lines(
         f"{draw.randrange(24):02d}:{draw.randrange(60):02d}:{draw.randrange(60):02d}"
         for _ in range(200_000)
     ]
-    at_once = _read(written(lines), _log())
+    for place in (0, 77_777, 199_999):
+        lines[place] = lines[place].replace("u", "u\x01")
+    path = written(lines)
+    monkeypatch.setattr(tmall_log, "read_blocks", partial(read_blocks, size=1 << 20))
+    log, plain_log = _log(rejected=3), _log(rejected=3)
+    frame = _read(path, log)
     monkeypatch.setattr(tmall_log, "_parsed_at_once", lambda block, lines: None)
-    assert at_once.equals(_read(written(lines), _log()))
-    assert at_once.height == 200_000
+    assert frame.equals(_read(path, plain_log))
+    assert log.rejected == plain_log.rejected
+    assert [entry.row for entry in log.rejected] == [1, 77_778, 200_000]
+    assert frame.height == 199_997
 
 
 _LOGS = [

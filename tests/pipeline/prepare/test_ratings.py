@@ -223,3 +223,11 @@ def test_test_users_that_are_not_nested_are_found(store: Store) -> None:
     at_half = (pl.col("cold_ratio") == 0.5) & (pl.col("user_id") == gone)
     with pytest.raises(ValueError, match=f"{gone!r} tests at 0.2 and not at 0.5"):
         check_rating_leaks(table.filter(~at_half), SCENARIO)
+
+
+def test_a_cold_ratio_in_two_places_is_found(store: Store) -> None:
+    table = build(store, world())
+    twice = pl.concat([table, table.head(5)])
+    store.write_table("ratings/movie-to-music", RATINGS, twice.to_arrow())
+    with pytest.raises(ValueError, match=r"cold ratio 0.2: its rows must stand together"):
+        check_stored_ratings(SCENARIO, store)
