@@ -38,7 +38,9 @@ def _scores(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         group_name=GROUP,
         kinds={"pytorch", "parquet"},
         description=f"Where {system} ranks each held-out item, for every pool and seed.",
-        code_version=code_version(VERSION, each_scenario(catalog, lambda s: repr(s.candidates))),
+        code_version=code_version(
+            VERSION, each_scenario(catalog, lambda s: repr(s.candidates), pairs)
+        ),
     )
     def scores(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         from pipeline.evaluate.scores import score_system
@@ -60,7 +62,7 @@ def _recommendations(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         group_name=GROUP,
         kinds={"pytorch", "parquet"},
         description=f"The items that {system} recommends to each cold user, with titles.",
-        code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.top_n)),
+        code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.top_n, pairs)),
     )
     def recommendations(
         context: dg.AssetExecutionContext, workspace: Workspace
@@ -84,7 +86,7 @@ def _leaderboard(catalog: Catalog) -> dg.AssetsDefinition:
         kinds={"parquet", "html"},
         code_version=code_version(
             VERSION,
-            each_scenario(catalog, lambda s: [s.published, s.titles.model, s.text_model]),
+            each_scenario(catalog, lambda s: [s.published, s.titles.model, s.text_model], pairs),
         ),
     )
     def leaderboard(

@@ -45,7 +45,7 @@ def _scenario_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         partitions_def=partitions_of(pairs),
         group_name=GROUP,
         kinds={"huggingface", "safetensors"},
-        code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.text_model)),
+        code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.text_model, pairs)),
         check_specs=[dg.AssetCheckSpec(VECTORS_CHECK, asset="item_text", blocking=True)],
     )
     def item_text(
@@ -74,6 +74,7 @@ def _scenario_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
                     repr(titles_task(s)),
                     catalog.engine.that_change_outputs(),
                 ],
+                pairs,
             ),
         ),
     )

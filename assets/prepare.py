@@ -4,7 +4,7 @@ A task has an asset of its own: sequences and candidates where items are ranked,
 or behaviours. Each is split, and checked for leaks before it is written and after.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import dagster as dg
 
@@ -68,11 +68,10 @@ def prepare_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
     return [asset for asset in assets if asset is not None]
 
 
-def _versioned(catalog: Catalog, *keys: str) -> str:
-    """A code version that digests these fields of each scenario."""
-    return code_version(
-        VERSION, each_scenario(catalog, lambda scenario: [repr(getattr(scenario, k)) for k in keys])
-    )
+def _versioned(catalog: Catalog, scenarios: Iterable[str], *keys: str) -> str:
+    """A code version that digests these fields of each of the scenarios."""
+    read = each_scenario(catalog, lambda s: [repr(getattr(s, key)) for key in keys], scenarios)
+    return code_version(VERSION, read)
 
 
 def _common_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
@@ -86,7 +85,7 @@ def _common_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         partitions_def=partitions.scenarios,
         group_name=GROUP,
         kinds={"polars", "parquet"},
-        code_version=_versioned(catalog, "domains", "filters"),
+        code_version=_versioned(catalog, catalog.scenarios, "domains", "filters"),
     )
     def interactions(
         context: dg.AssetExecutionContext, workspace: Workspace
@@ -102,7 +101,7 @@ def _common_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         partitions_def=partitions.scenarios,
         group_name=GROUP,
         kinds={"polars", "parquet"},
-        code_version=_versioned(catalog, "domains"),
+        code_version=_versioned(catalog, catalog.scenarios, "domains"),
     )
     def vocabulary(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         """Dense item ids, 0 kept for padding, and each item's text."""
@@ -170,7 +169,7 @@ def _task_asset(
         partitions_def=partitions_of(scenarios),
         group_name=GROUP,
         kinds={"polars", "parquet"},
-        code_version=_versioned(catalog, *_READ[name]),
+        code_version=_versioned(catalog, scenarios, *_READ[name]),
         check_specs=[dg.AssetCheckSpec(LEAK_CHECK, asset=name, blocking=True)],
     )
     def cases(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
@@ -192,7 +191,7 @@ def _candidates(catalog: Catalog, scenarios: list[str]) -> dg.AssetsDefinition |
         partitions_def=partitions_of(scenarios),
         group_name=GROUP,
         kinds={"numpy", "parquet"},
-        code_version=_versioned(catalog, "domains", "candidates"),
+        code_version=_versioned(catalog, scenarios, "domains", "candidates"),
     )
     def candidates(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         """What each held-out item is ranked against, drawn once for all systems."""

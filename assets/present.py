@@ -3,7 +3,7 @@
 import base64
 import html
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -42,9 +42,12 @@ def each_domain(catalog: Catalog, read: Callable[[Domain], Any]) -> dict[str, An
     return {name: read(domain) for name, domain in catalog.domains.items()}
 
 
-def each_scenario(catalog: Catalog, read: Callable[[Scenario], Any]) -> dict[str, Any]:
-    """What a stage reads of every scenario, for its code version."""
-    return {name: read(scenario) for name, scenario in catalog.scenarios.items()}
+def each_scenario(
+    catalog: Catalog, read: Callable[[Scenario], Any], names: Iterable[str] | None = None
+) -> dict[str, Any]:
+    """What a stage reads of every scenario, or of the named ones, for its code version."""
+    chosen = catalog.scenarios if names is None else names
+    return {name: read(catalog.scenarios[name]) for name in chosen}
 
 
 def materialized(

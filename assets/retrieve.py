@@ -24,7 +24,8 @@ def retrieve_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         group_name=GROUP,
         kinds={"faiss", "parquet"},
         code_version=code_version(
-            VERSION, each_scenario(catalog, lambda s: [s.text_model, repr(GroundingConfig())])
+            VERSION,
+            each_scenario(catalog, lambda s: [s.text_model, repr(GroundingConfig())], pairs),
         ),
     )
     def pseudo_interactions(

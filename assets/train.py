@@ -25,7 +25,9 @@ def _encoders(catalog: Catalog) -> dg.AssetsDefinition:
         partitions_def=partitions_of(pairs),
         group_name=GROUP,
         kinds={"pytorch", "safetensors"},
-        code_version=code_version(VERSION, each_scenario(catalog, lambda s: repr(s.training))),
+        code_version=code_version(
+            VERSION, each_scenario(catalog, lambda s: repr(s.training), pairs)
+        ),
     )
     def encoders(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         """LGCD's stage 1: ID and text encoders of each domain, from single-domain users."""
@@ -47,7 +49,9 @@ def _weights(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         group_name=GROUP,
         kinds={"pytorch", "safetensors"},
         description=f"Weights of {system}, one file a seed, at the best validation epoch.",
-        code_version=code_version(VERSION, each_scenario(catalog, lambda s: repr(s.training))),
+        code_version=code_version(
+            VERSION, each_scenario(catalog, lambda s: repr(s.training), pairs)
+        ),
     )
     def weights(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         from pipeline.train.systems import train_system

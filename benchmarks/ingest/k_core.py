@@ -3,8 +3,9 @@
     OMP_NUM_THREADS=1 python -m benchmarks.ingest.k_core [--rows N] [--repeats N] [--k K]
 
 The three take turns, so that noise of the machine falls on all of them; each figure is the median
-over repeats, and all must keep the same rows. CPU seconds tell more where others use the machine. Then each rule runs once in a process of its own,
-which measures its peak memory; `--repeats 0` runs these alone, for sizes that pandas cannot hold.
+over repeats, and all must keep the same rows. CPU seconds tell more where others use the machine.
+Then each rule runs once in a process of its own, which measures its peak memory; `--repeats 0`
+runs these alone, for sizes that pandas cannot hold.
 """
 
 import argparse

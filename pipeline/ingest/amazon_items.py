@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from pipeline.columns import RAW_ITEMS
 from pipeline.ingest.amazon_releases import RELEASES, Release
-from pipeline.ingest.amazon_reviews import parse_object
+from pipeline.ingest.amazon_reviews import id_of, parse_object, text_of
 from pipeline.ingest.blocks import read_lines
 from pipeline.ingest.clean import clean_path
 from pipeline.ingest.rows import ReadLog, RowError, batches, shown
@@ -34,30 +34,16 @@ def _rows(path: Path, release: Release, log: ReadLog) -> Iterator[tuple[Any, ...
 def _item(entry: dict[str, Any], release: Release) -> tuple[Any, ...]:
     paths = _paths(entry, release)
     values = {
-        "item_id": _id(entry, release.item),
-        "title": _text(entry, release.item_title),
+        "item_id": id_of(entry, release.item),
+        "title": text_of(entry, release.item_title),
         "category": paths[0] if paths else None,
         "categories": paths,
-        "brand": _text(entry, release.brand),
+        "brand": text_of(entry, release.brand),
         "description": _description(entry, release.description),
         "price": _price(entry, release.price),
         "image_urls": _image_urls(entry, release),
     }
     return tuple(values[name] for name in RAW_ITEMS.names)
-
-
-def _id(entry: dict[str, Any], name: str) -> str:
-    value = entry.get(name)
-    if type(value) not in (str, int):
-        raise RowError(f"field {name!r} is {shown(value)}; it must be a text")
-    return str(value)
-
-
-def _text(entry: dict[str, Any], name: str) -> str | None:
-    value = entry.get(name)
-    if value is not None and not isinstance(value, str):
-        raise RowError(f"field {name!r} is {shown(value)}; it must be a text")
-    return value
 
 
 def _description(entry: dict[str, Any], name: str) -> str | None:

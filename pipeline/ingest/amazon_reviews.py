@@ -1,9 +1,11 @@
 """Reader of Amazon review dumps: JSON lines of the 2014, 2018 and 2023 releases.
 
 A block of lines is parsed at once. Where anything about a block is odd, its lines are parsed one
-by one, which finds the rows that cannot be used; both ways give the same rows.
+by one, which finds the rows that cannot be used; both ways give the same rows. Of a field that a
+line has twice, which JSON leaves open, either value may count.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,19 @@ from pipeline.ingest.blocks import Block, decode, read_blocks
 from pipeline.ingest.python_literals import parse_literal
 from pipeline.ingest.rows import ReadLog, RowError, batches, shown
 
-_PLAIN_ID = r"^[A-Za-z0-9_-]+$"
+_PLAIN_ID = r"^(?:[0-9]{1,15}|[0-9-]*[A-Za-z_][A-Za-z0-9_-]*)$"
+"""Of digits alone it may have been a number, which is exact up to 15 of them."""
+
 _WORDS = ("true", "false", "null")
+_LIKE_JSON = r"^(?:-?[0-9][0-9.]*$|true$|false$|\[|\{)"
+_HALF_PAIR = re.compile(
+    rb"\\u[dD](?:[89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..\\u[dD])[c-fC-F])"
+)
+"""Of surrogates: what no text can hold."""
+
 _INT64 = 1 << 63
 _MOST_FLOAT = 1e30
+_EXACT_FLOAT = 1e15
 
 
 def read_amazon_reviews(path: Path, log: ReadLog) -> Iterator[pa.RecordBatch]:
@@ -53,12 +64,32 @@ def parse_object(line: bytes) -> dict[str, Any]:
     return value
 
 
+def id_of(entry: dict[str, Any], name: str) -> str:
+    """A text, or a whole number written in decimal. RowError where there is neither."""
+    value = _required(entry, name)
+    if type(value) is float and value.is_integer() and abs(value) < _EXACT_FLOAT:
+        value = int(value)
+    if type(value) is not str and (type(value) is not int or abs(value) >= 2 * _INT64):
+        raise RowError(f"field {name!r} is {shown(value)}; it must be a text")
+    return str(value)
+
+
+def text_of(entry: dict[str, Any], name: str) -> str | None:
+    """A text as it is. RowError where there is something else."""
+    value = entry.get(name)
+    if value is not None and not isinstance(value, str):
+        raise RowError(f"field {name!r} is {shown(value)}; it must be a text")
+    return value
+
+
 def _parsed_at_once(block: Block, release: Release) -> pl.DataFrame | None:
     """All rows of a block, or None where one of them may have to be rejected or read with care."""
     try:
         raw = pl.read_ndjson(block.data, schema=_raw_schema(release))
-    except pl.exceptions.ComputeError:
+    except pl.exceptions.PolarsError:
         return None  # some line is not what it must be: which one is found one by one
+    if raw.height != _num_lines(block) or not _has_texts(raw, block, release):
+        return None
     frame = raw.select(
         user_id=release.user,
         item_id=release.item,
@@ -69,7 +100,7 @@ def _parsed_at_once(block: Block, release: Release) -> pl.DataFrame | None:
         verified=pl.col(release.verified) if release.verified else pl.lit(None, pl.Boolean),
         part=pl.lit(None, pl.String),
     )
-    return frame if frame.height == _num_lines(block) and _is_plain(frame) else None
+    return frame if _is_plain(frame) and not _HALF_PAIR.search(block.data) else None
 
 
 def _joined(*names: str) -> pl.Expr:
@@ -90,6 +121,19 @@ def _num_lines(block: Block) -> int:
     return block.data.count(b"\n") + (not block.data.endswith(b"\n"))
 
 
+def _has_texts(raw: pl.DataFrame, block: Block, release: Release) -> bool:
+    """Whether what the parser at once takes for summaries and texts is no number or list."""
+    names = (release.summary, release.text)
+    is_odd = pl.any_horizontal(pl.col(*names).str.contains(_LIKE_JSON).fill_null(False))
+    odd = raw.select(is_odd.arg_true()).to_series()
+    lines = block.data.split(b"\n") if len(odd) else []
+    return all(
+        isinstance(entry.get(name), str | None)
+        for entry in (orjson.loads(lines[index]) for index in odd)
+        for name in names
+    )
+
+
 def _is_plain(frame: pl.DataFrame) -> bool:
     """Whether every row is as it would be, parsed alone.
 
@@ -102,7 +146,7 @@ def _is_plain(frame: pl.DataFrame) -> bool:
         (~ids.str.contains(_PLAIN_ID)).any(),
         ids.is_in(_WORDS).any(),
         pl.col("text").str.contains("\0", literal=True).any(),
-        (~pl.col("rating").is_finite()).any(),
+        (~(pl.col("rating").abs() < _MOST_FLOAT)).any(),
     )
     return not frame.select(odd).item()
 
@@ -118,10 +162,10 @@ def _parsed_one_by_one(block: Block, release: Release, log: ReadLog) -> Iterator
 
 
 def _review(entry: dict[str, Any], release: Release) -> tuple[Any, ...]:
-    texts = (_text(entry.get(name)) for name in (release.summary, release.text))
+    texts = (text_of(entry, name) for name in (release.summary, release.text))
     return (
-        _id(entry, release.user),
-        _id(entry, release.item),
+        id_of(entry, release.user),
+        id_of(entry, release.item),
         _time(entry, release.time),
         _rating(entry, release.rating),
         "\n".join(text for text in texts if text) or None,
@@ -136,13 +180,6 @@ def _required(entry: dict[str, Any], name: str) -> Any:
         fields = shown(", ".join(map(str, entry)))
         raise RowError(f"required field {name!r} is missing; the row's fields are {fields}")
     return entry[name]
-
-
-def _id(entry: dict[str, Any], name: str) -> str:
-    value = _required(entry, name)
-    if type(value) not in (str, int):
-        raise RowError(f"field {name!r} is {shown(value)}; it must be a text")
-    return str(value)
 
 
 def _time(entry: dict[str, Any], name: str) -> int:
@@ -166,10 +203,3 @@ def _verified(entry: dict[str, Any], release: Release) -> bool | None:
     if value is not None and type(value) is not bool:
         raise RowError(f"field {release.verified!r} is {shown(value)}; it must be true or false")
     return value
-
-
-def _text(value: Any) -> str | None:
-    """A text as it is; what is none, as its JSON."""
-    if value is None or isinstance(value, str):
-        return value
-    return orjson.dumps(value, default=str).decode()

@@ -16,7 +16,7 @@ _NEEDS_CARE = r"[&<]|[^\x20-\x7e\n]"
 
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _INLINE_TAG = re.compile(r"</?(?:a|b|em|font|i|small|span|strong|sub|sup|u)(?:\s[^<>]*)?/?>", re.I)
-_TAG = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]*>", re.S)
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _LINE_BREAK = re.compile("\r\n?|[\u2028\u2029]")
@@ -98,7 +98,7 @@ def _without_markup(text: str) -> str:
         text = _unescape(_unescape(text))
     if "<" in text:
         # Inline tags stand inside words and before commas; the others part words.
-        text = _TAG.sub(" ", _INLINE_TAG.sub("", text))
+        text = _TAG.sub(" ", _without_comments(_INLINE_TAG.sub("", text)))
     if not text.isascii():
         text = _INVISIBLE.sub("", unicodedata.normalize("NFC", text))
     if text.replace("\n", "").isprintable():
@@ -109,3 +109,12 @@ def _without_markup(text: str) -> str:
 def _unescape(text: str) -> str:
     # Entities without their semicolon stay: they are more often an "&" between two words.
     return _ENTITY.sub(lambda match: html.unescape(match[0]), text)
+
+
+def _without_comments(text: str) -> str:
+    """Markup's comments as blanks. Not by a regex: it would search for each end anew."""
+    kept, at = [], 0
+    while (start := text.find("<!--", at)) >= 0 and (end := text.find("-->", start + 4)) >= 0:
+        kept.append(text[at:start])
+        at = end + 3
+    return " ".join([*kept, text[at:]])

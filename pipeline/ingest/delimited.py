@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -68,39 +69,41 @@ def rows_at_once(block: Block, layout: Layout) -> Rows | None:
         if _UNIT in data:
             return None
         data, separator = data.replace(separator, _UNIT), _UNIT
+    numbers = np.arange(data.count(b"\n") + (not data.endswith(b"\n")), dtype=np.int64)
+    columns = columns_at_once(data, separator.decode(), layout, len(numbers), quote=False)
+    return Rows(numbers=numbers + block.first_row, columns=columns) if columns else None
+
+
+def columns_at_once(
+    data: bytes, separator: str, layout: Layout, length: int, quote: str | Literal[False]
+) -> dict[str, pa.Array] | None:
+    """The fields that are read, as texts; None unless PyArrow finds `length` rows in the bytes."""
     if data.startswith(_BOM) or data.count(b"\r") != data.count(b"\r\n"):
         return None  # PyArrow drops the one, and takes the other for a line break
+    wanted = [str(place) for place in sorted(set(layout.places.values()))]
     try:
-        table = _parsed(data, separator.decode(), layout)
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(data),
+            read_options=pyarrow.csv.ReadOptions(
+                column_names=[str(place) for place in range(layout.width)],
+                block_size=max(len(data), 1),
+                use_threads=False,
+            ),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=separator, quote_char=quote, newlines_in_values=bool(quote)
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                include_columns=wanted,
+                column_types=dict.fromkeys(wanted, pa.string()),
+                null_values=[],
+                check_utf8=True,
+            ),
+        )
     except pa.ArrowInvalid:
         return None  # which line it is, is found one by one
-    if table.num_rows != data.count(b"\n") + (not data.endswith(b"\n")):
-        return None
-    numbers = np.arange(block.first_row, block.first_row + table.num_rows, dtype=np.int64)
-    columns = {
-        target: table[str(place)].combine_chunks() for target, place in layout.places.items()
-    }
-    return Rows(numbers=numbers, columns=columns)
-
-
-def _parsed(data: bytes, separator: str, layout: Layout) -> pa.Table:
-    """Fields as texts, named by their places."""
-    wanted = [str(place) for place in sorted(set(layout.places.values()))]
-    return pyarrow.csv.read_csv(
-        pa.BufferReader(data),
-        read_options=pyarrow.csv.ReadOptions(
-            column_names=[str(place) for place in range(layout.width)],
-            block_size=max(len(data), 1),
-            use_threads=False,
-        ),
-        parse_options=pyarrow.csv.ParseOptions(delimiter=separator, quote_char=False),
-        convert_options=pyarrow.csv.ConvertOptions(
-            include_columns=wanted,
-            column_types=dict.fromkeys(wanted, pa.string()),
-            null_values=[],
-            check_utf8=True,
-        ),
-    )
+    if table.num_rows != length:
+        return None  # there are blank lines
+    return {target: table[str(place)].combine_chunks() for target, place in layout.places.items()}
 
 
 def rows_one_by_one(block: Block, layout: Layout) -> Rows:

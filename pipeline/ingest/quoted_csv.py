@@ -1,9 +1,9 @@
 """CSV whose fields may be quoted, and then hold separators, quotes and line breaks (RFC 4180).
 
-Blocks without a quote are parsed at once, as lines. Others are read strictly, record by record:
-after a closing quote comes a separator, and a field has at most 131,072 characters. A record
-whose quotes do not close costs the line that it begins in, and reading goes on with the next
-line. A record's number is that of its first line.
+A block of records is parsed at once where every quote of it opens or closes a field, or is
+doubled. Any other is read record by record: after a closing quote must come a separator, and a
+field has at most 131,072 characters. A record that breaks these rules costs the line that it
+begins in, and reading goes on with the next line. A record's number is that of its first line.
 """
 
 import csv
@@ -11,12 +11,14 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.ingest.blocks import Block
 from pipeline.ingest.delimited import (
     Layout,
     blocks_after,
     chosen_fields,
-    rows_at_once,
+    columns_at_once,
     rows_of_cells,
     wrong_width,
 )
@@ -27,6 +29,9 @@ BLOCK_BYTES = 4 << 20
 """Smaller than elsewhere: fields that are read one by one take several times their bytes."""
 
 _BLANK = " \t\r\n\x0b\x0c"
+_MOST_CHARACTERS = 131_072
+"""Of a field: what `csv` reads at most, unless a process sets another limit."""
+
 _UNCLOSED = "unexpected end of data"
 """How `csv` says that the last line ends within quotes."""
 
@@ -42,13 +47,10 @@ def read_csv_rows(
     for block in blocks_after(path, after, size):
         if rest.data:
             block = dataclasses.replace(rest, data=rest.data + block.data)
-        rows = None if b'"' in block.data else rows_at_once(block, layout)
-        rest = dataclasses.replace(rest, data=b"")
-        if rows is None:
-            rows, rest = read_records(block, layout)
+        rows, rest = records_at_once(block, layout) or records_one_by_one(block, layout)
         yield rows
     if rest.data:
-        yield read_records(rest, layout, is_last=True)[0]
+        yield records_one_by_one(rest, layout, is_last=True)[0]
 
 
 def parse_record(line: str, separator: str) -> list[str]:
@@ -59,7 +61,47 @@ def parse_record(line: str, separator: str) -> list[str]:
         raise RowError(f"not CSV: {error}") from error
 
 
-def read_records(block: Block, layout: Layout, is_last: bool = False) -> tuple[Rows, Block]:
+def records_at_once(block: Block, layout: Layout) -> tuple[Rows, Block] | None:
+    """As `records_one_by_one`, or None where a record may be none, or a line is blank."""
+    data = np.frombuffer(block.data, dtype=np.uint8)
+    quotes = np.flatnonzero(data == ord('"'))
+    if not _are_strict(data, quotes, layout.separator):
+        return None
+    breaks = np.flatnonzero(data == ord("\n"))
+    if not len(breaks) or breaks[-1] != len(data) - 1:
+        breaks = np.append(breaks, len(data))  # the file's last line lacks its own
+    is_end = np.searchsorted(quotes, breaks) % 2 == 0
+    ends = breaks[is_end] + 1
+    if np.diff(ends, prepend=0, append=len(data)).max() > _MOST_CHARACTERS:
+        return None
+    size = int(ends[-1]) if len(ends) else 0
+    lines = np.flatnonzero(is_end) + 1  # whose records have ended, 0-based
+    numbers = np.concatenate(([0], lines[:-1])) if len(lines) else lines
+    columns = columns_at_once(block.data[:size], layout.separator, layout, len(numbers), quote='"')
+    if columns is None:
+        return None
+    done = int(lines[-1]) if len(lines) else 0
+    rest = dataclasses.replace(block, first_row=block.first_row + done, data=block.data[size:])
+    return Rows(numbers=numbers + block.first_row, columns=columns), rest
+
+
+def _are_strict(data: np.ndarray, quotes: np.ndarray, separator: str) -> bool:
+    """Whether each quote begins or ends a field, or is next to the one that it is doubled with."""
+    if not separator.isascii():
+        return False
+    bounds = (ord(separator), ord("\n"))
+    opening, closing = quotes[::2], quotes[1::2]
+    closed = np.append(-2, closing)[: len(opening)]
+    before = data[opening - 1]
+    opens = (opening == 0) | (opening == closed + 1) | np.isin(before, bounds)
+    last = len(data) - 1
+    after = data[np.minimum(closing + 1, last)]
+    opened = np.append(opening[1:], -1)[: len(closing)]
+    closes = (closing == last) | (closing + 1 == opened) | np.isin(after, (*bounds, ord("\r")))
+    return bool(opens.all() and closes.all())
+
+
+def records_one_by_one(block: Block, layout: Layout, is_last: bool = False) -> tuple[Rows, Block]:
     """A block's records, and, unless it is the last, its lines from a record that goes on."""
     lines, is_utf8 = _lines(block.data)
     numbers: list[int] = []

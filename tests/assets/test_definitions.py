@@ -1,6 +1,7 @@
 """What Dagster loads: the graph, its partitions, its code versions, its jobs."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -12,6 +13,9 @@ from assets.partitions import Partitions
 from assets.resources import Workspace
 from pipeline.train import SYSTEMS
 
+CASES = ("sequences", "ratings", "clicks", "behaviours")
+"""The asset of each task."""
+
 SEQUENCES = ["sequences", "vocabulary"]
 TRANSFER = [
     "candidates",
@@ -22,13 +26,14 @@ TRANSFER = [
 ]
 GRAPH = {
     "raw": [],
-    "reviews": ["raw"],
+    "reviews": ["items", "raw"],
     "items": ["raw"],
     "item_images": ["items"],
-    "interactions": ["reviews"],
+    "interactions": ["items", "reviews"],
     "vocabulary": ["interactions", "items"],
-    "sequences": ["interactions", "vocabulary"],
-    "candidates": SEQUENCES,
+    "dataset_card": ["interactions", "items", "reviews"],
+    **{name: ["interactions", "vocabulary"] for name in CASES},
+    "candidates": ["interactions", *SEQUENCES],
     "item_text": ["vocabulary"],
     "generated_titles": SEQUENCES,
     "item_multimodal": ["item_images", "items", "reviews"],
@@ -50,12 +55,9 @@ GRAPH = {
         *sorted(f"weights/{s}" for s in SYSTEMS),
     ],
 }
-OF_SOME_DOMAINS = {"item_images", "item_multimodal", "review_features"}
-"""Made of a domain alone, where the catalog asks for it."""
-
 STAGE_OF = {
     "ingest": ["raw", "reviews", "items", "item_images"],
-    "prepare": ["interactions", "vocabulary", "sequences", "candidates"],
+    "prepare": ["interactions", "vocabulary", "dataset_card", *CASES, "candidates"],
     "extract": ["item_text", "generated_titles", "item_multimodal", "review_features"],
     "retrieve": ["pseudo_interactions"],
     "train": ["encoders", *(f"weights/{s}" for s in SYSTEMS)],
@@ -102,15 +104,32 @@ def test_no_asset_waits_for_a_pool_whose_slot_a_killed_run_would_keep() -> None:
     assert not any(node.pools for node in _nodes(defs).values())
 
 
-def test_ingest_is_partitioned_by_domain_and_the_rest_by_scenario(
+def test_ingest_is_partitioned_by_domain_and_the_rest_by_the_scenarios_that_need_it(
     workspace: Callable[..., Workspace],
 ) -> None:
-    for node in _nodes(build_defs(workspace())).values():
+    for name, node in _nodes(build_defs(workspace())).items():
         keys = node.partitions_def.get_partition_keys()
         if node.group_name == "ingest":
             assert keys == ["food", "garden", "kitchen"]
+        elif name in ("interactions", "vocabulary", "dataset_card"):
+            assert keys == ["clicked", "other", "small", "three"]
+        elif name in ("sequences", "candidates"):
+            assert keys == ["other", "small", "three"]
+        elif name == "clicks":
+            assert keys == ["clicked"]
         else:
-            assert keys == ["other", "small"]
+            assert keys == ["other", "small"], name
+
+
+def test_a_catalog_without_pairs_of_domains_has_no_systems(
+    workspace: Callable[..., Workspace],
+) -> None:
+    built = workspace()
+    path = Path(built.data) / "catalog.toml"
+    text = path.read_text()
+    path.write_text(text[: text.index("[scenario.small]")] + text[text.index("[scenario.three]") :])
+    stages = {node.group_name for node in _nodes(build_defs(built)).values()}
+    assert stages == {"ingest", "prepare"}
 
 
 def test_a_domain_feeds_every_scenario_that_names_it(workspace: Callable[..., Workspace]) -> None:
@@ -126,24 +145,32 @@ def test_a_domain_feeds_every_scenario_that_names_it(workspace: Callable[..., Wo
             ).get_partition_keys()
         )
 
-    assert fed_by("food") == {"small", "other"}
-    assert fed_by("kitchen") == {"small"}
-    assert fed_by("garden") == {"other"}
+    assert fed_by("food") == {"small", "other", "three", "clicked"}
+    assert fed_by("kitchen") == {"small", "three"}
+    assert fed_by("garden") == {"other", "three"}
 
 
 def test_there_is_a_job_for_each_stage_one_for_everything_and_one_for_a_domain() -> None:
     jobs = {job.name: job for job in defs.resolve_all_job_defs()}
     assert {*STAGES, "everything"} <= set(jobs)
+    selected = {
+        name: {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
+        for name, job in jobs.items()
+        if name not in ("everything", "domain")
+    }
     for stage in STAGES:
-        selected = {key.to_user_string() for key in jobs[stage].asset_layer.executable_asset_keys}
-        assert selected == set(STAGE_OF[stage]) - OF_SOME_DOMAINS
+        of_stage = [assets for name, assets in selected.items() if name.split("_")[0] == stage]
+        assert sorted(name for assets in of_stage for name in assets) == sorted(STAGE_OF[stage])
+        assert len(selected[stage]) == max(map(len, of_stage))
+    assert selected["prepare_sequences"] == {"sequences", "candidates"}
+    assert selected["prepare_clicks"] == {"clicks"}
     names = {name: jobs[name].partitions_def for name in ("everything", "domain")}
     assert names["everything"] and names["domain"]
-    assert names["everything"].get_partition_keys() == ["demo", "food-kitchen"]
+    assert {"demo", "food-kitchen", "rock-rnb"} <= set(names["everything"].get_partition_keys())
     assert "gift-cards" in names["domain"].get_partition_keys()
 
 
-INGEST = set(STAGE_OF["ingest"]) - OF_SOME_DOMAINS
+INGEST = set(STAGE_OF["ingest"]) - {"item_images"}
 TRAIN = set(STAGE_OF["train"])
 SCORES = {f"scores/{s}" for s in SYSTEMS}
 RECOMMENDATIONS = {f"recommendations/{s}" for s in SYSTEMS}
@@ -154,8 +181,9 @@ RECOMMENDATIONS = {f"recommendations/{s}" for s in SYSTEMS}
     [
         ({}, set()),
         # The title of a domain is part of the prompts for generated titles.
-        ({"food_title": 'title = "groceries"'}, INGEST | {"generated_titles"}),
-        ({"filters": "filters = { k_core = 5 }"}, {"interactions"}),
+        ({"food_title": 'title = "groceries"'}, INGEST | {"generated_titles", "dataset_card"}),
+        ({"filters": "filters = { k_core = 5 }"}, {"interactions", "dataset_card"}),
+        ({"clicks": "clicks = { negatives = 2 }"}, {"clicks"}),
         ({"split": "split = { valid = 0.2, test = 0.5 }"}, {"sequences"}),
         ({"candidates": "candidates = { seeds = [0, 1] }"}, {"candidates"} | SCORES),
         ({"titles": "titles = { max_users = 8 }"}, {"generated_titles"}),

@@ -78,7 +78,7 @@ def test_a_domain_brings_its_images_and_new_settings_concern_them_alone(
         item = json.loads(next(file))["asin"]
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / f"{item}.png").write_bytes(picture(1))
-    assert refreshed(FOLDER) == ["item_images[food]"]
+    assert refreshed(FOLDER) == ["item_images[food]", "reviews[food]"]  # what had not been reached
     metadata = _metadata(instance)
     assert (metadata["items_with_image"], metadata["dagster/row_count"]) == (1, 1)
     assert metadata["statuses"] == "| status | images |\n|---|---|\n| ok | 1 |"

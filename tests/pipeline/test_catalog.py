@@ -88,7 +88,7 @@ def test_a_whole_number_will_do_where_a_share_is_asked(tmp_path: Path) -> None:
         ("[4]", "4", r"both\.training\.seeds = 4; it must be a list"),
         ("{ seeds = [4] }", "3", r"both\.training = 3; it must be a table"),
         ("folder = ", "folder = 3 #", r"domain\.food\.folder = 3; it must be of type str"),
-        ('"llmcdsr"', '"csv"', r"domain\.food\.format = 'csv'; allowed: 'amazon-2018', 'llmcdsr'"),
+        ('"llmcdsr"', '"csv"', r"domain\.food\.format = 'csv'; allowed: 'amazon-2014', 'amaz"),
         ('half = "A"', 'half = "C"', r"domain\.food\.half = 'C'; allowed: 'A', 'B'"),
         ("{ valid", '{ kind = "any", valid', r"split\.kind = 'any'; allowed: 'random', 'publish"),
         # what is missing
@@ -98,12 +98,67 @@ def test_a_whole_number_will_do_where_a_share_is_asked(tmp_path: Path) -> None:
         ('reviews = "toys.json.gz"', "", r"domain\.toys\.reviews is missing: format 'amazon-2018'"),
         # domains and scenarios that do not fit together
         ('["food", "toys"]', '["food", "tois"]', r"names 'tois'; known domains: food, toys"),
-        ('["food", "toys"]', '["food", "food"]', r"both\.domains = .*; the two must differ"),
-        ('["food", "toys"]', '["food"]', r"both\.domains = .*; it must have 2 entries"),
+        ('["food", "toys"]', '["food", "food"]', r"both\.domains = .*; they must differ"),
+        ('["food", "toys"]', '["food"]', r"both\.domains: task 'inter-domain' needs at least 2"),
         ('["food", "toys"]', '"food"', r"both\.domains = 'food'; it must be a list"),
         ("test = 0.3", "test = 0.8", r"both\.split: valid \+ test must lie between 0 and 1"),
         ("[4]", "[]", r"both\.training\.seeds is empty; name at least one seed"),
         ("[4] }", "[4] }\ncandidates = { seeds = [] }", r"both\.candidates\.seeds is empty"),
+        # tasks, splits and filters
+        *(
+            ("[4] }", f"[4] }}\n{line}", said)
+            for line, said in (
+                ('task = "rating"', r"both\.task = 'rating'; allowed: 'inter-domain', 'cross-"),
+                ('task = "click"', r"both\.split\.kind = 'random'; task 'click' knows leave-one"),
+                ("filters = { k_core = 0 }", r"filters\.k_core = 0; it must be at least 1"),
+                (
+                    "filters = { min_per_domain = 3 }",
+                    r"min_per_domain = 3; k_core_rule 'union' does not read it",
+                ),
+                ('filters = { k_core_rule = "both" }', r"allowed: 'union', 'per-domain', 'overl"),
+                ("clicks = { negatives = 0 }", r"clicks\.negatives = 0; it must be at least 1"),
+                ("behaviours = { min_target = 2 }", r"min_target = 2; it must be at least 3"),
+            )
+        ),
+        ("{ valid", "{ newest = 50, valid", r"split\.newest: only kind 'leave-one-out' reads it"),
+        ("{ valid", "{ cold_ratios = [1.5], valid", r"cold_ratios = \(1\.5,\); name shares betw"),
+        # what a format reads
+        (
+            'half = "A"',
+            'half = "A"\nreviews = "r"',
+            r"food\.reviews: format 'llmcdsr' does not read",
+        ),
+        *(
+            (TOYS, f"{TOYS}\n{line}", said)
+            for line, said in (
+                ('order = "user-item"', r"toys\.order: format 'amazon-2018' does not read it"),
+                ("rating_range = [5, 1]", r"toys\.rating_range = \(5\.0, 1\.0\); lowest first"),
+                ("max_rejected_rows = -1", r"max_rejected_rows = -1; it must be at least 0"),
+                ('paths = ["a"]', r"toys\.paths and \.without need \.within"),
+            )
+        ),
+        *(
+            ("[scenario.both]", f"{line}\n[scenario.both]", said)
+            for line, said in (
+                (
+                    '[domain.dolls]\ntitle = "d"\nwithin = "toy"\npaths = ["* > Dolls"]',
+                    r"dolls\.within names 'toy'; it must be a domain with files: food, toys",
+                ),
+                (
+                    '[domain.dolls]\ntitle = "d"\nwithin = "toys"',
+                    r"dolls\.paths is missing: which categories of 'toys' it is",
+                ),
+                (
+                    '[domain.dolls]\ntitle = "d"\nwithin = "toys"\npaths = ["d"]\nreviews = "r"',
+                    r"dolls\.reviews: a sub-domain takes this from its parent",
+                ),
+                ('[domain.dolls]\ntitle = "d"', r"dolls\.format is missing: what its raw files"),
+                (
+                    '[domain.own]\ntitle = "o"\nformat = "table"\nreviews = "r"',
+                    r"own\.columns is missing: format 'table' needs it",
+                ),
+            )
+        ),
         # images
         *(
             (TOYS, f"{TOYS}\nimages = {{ download = true, {key} = {value} }}", said)
@@ -195,5 +250,27 @@ def test_a_catalog_that_is_no_text_is_named(tmp_path: Path) -> None:
 
 def test_parameters_are_plain_values_by_the_name_of_their_config() -> None:
     found = parameters(Filters(k_core=5), Candidates(seeds=(1, 2)))
-    assert found["Filters"] == {"start": None, "end": None, "k_core": 5}
-    assert json.loads(json.dumps(found))["Candidates"] == {"num_negatives": 999, "seeds": [1, 2]}
+    assert found["Filters"] == {
+        "start": None,
+        "end": None,
+        "verified": False,
+        "k_core": 5,
+        "k_core_rule": "union",
+        "min_per_domain": 1,
+    }
+    assert json.loads(json.dumps(found))["Candidates"] == {
+        "num_negatives": 999,
+        "seeds": [1, 2],
+        "unseen": False,
+    }
+
+
+def test_a_sub_domain_reads_the_files_of_its_parent_and_has_features_of_its_own(
+    tmp_path: Path,
+) -> None:
+    parent = f'{TOYS}\nmax_rejected_rows = 7\nfeatures = {{ user_model = "m" }}'
+    own = '\n[domain.dolls]\ntitle = "dolls"\nwithin = "toys"\npaths = ["* > Dolls"]\n'
+    catalog = load(tmp_path, GOOD.replace(TOYS, parent, 1) + own)
+    dolls, toys = catalog.domains["dolls"], catalog.domains["toys"]
+    assert (dolls.format, dolls.reviews, dolls.max_rejected_rows) == (toys.format, toys.reviews, 7)
+    assert dolls.title == "dolls" and dolls.features is None and toys.features is not None

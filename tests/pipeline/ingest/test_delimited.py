@@ -1,6 +1,6 @@
 """Both ways of parsing lines against a parser that is as plain as can be."""
 
-import math, os
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +27,6 @@ from pipeline.ingest.delimited import (
 from pipeline.ingest.rows import ReadLog
 from pipeline.ingest.typed_rows import Rows, review_batch
 
-EXAMPLES = int(os.environ.get("EX","50"))
 REQUIRED = ("user_id", "item_id", "timestamp")
 PLACES = {"user_id": 0, "item_id": 1, "rating": 2, "timestamp": 3}
 MOST_FLOAT32 = float(np.finfo(np.float32).max)
@@ -132,7 +131,7 @@ def lines_of(separator: str) -> st.SearchStrategy[bytes]:
 
 @pytest.mark.parametrize("separator", [",", "\t", "::", "§"])
 @settings(
-    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_both_ways_find_the_rows_and_the_faults_of_a_plain_parser(

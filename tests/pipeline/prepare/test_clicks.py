@@ -126,12 +126,14 @@ def judge(table: pl.DataFrame, done: Done, sizes: dict[str, int], scenario: Scen
             train = ["train"] * (len(own) - 2)
             assert [row["part"] for row in own] == [*train, "valid", "test"][-len(own) :]
     if scenario.split.kind == "global-time":
-        times_of = [
-            sorted(r["timestamp"] for r in positives if r["part"] == part) for part in PARTS
-        ]
-        assert times_of[0][-1] < times_of[1][0] and times_of[1][-1] < times_of[2][0]
-        after = sum(row["timestamp"] >= times_of[2][0] for row in done)
-        assert after >= scenario.split.test * len(done) - 1
+        ordered = sorted(row["timestamp"] for row in done)
+        split = scenario.split
+        counts = [round(split.test * len(done)) + round(split.valid * len(done))]
+        counts.append(round(split.test * len(done)))
+        valid_from, test_from = (ordered[-count] for count in counts)
+        for row in positives:
+            reached = (row["timestamp"] >= valid_from) + (row["timestamp"] >= test_from)
+            assert row["part"] == PARTS[reached]
 
 
 PARTS = ("train", "valid", "test")

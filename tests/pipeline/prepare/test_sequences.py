@@ -69,6 +69,35 @@ def test_labels_targets_and_visible_histories_by_hand(published: Any) -> None:
     assert [row["user"] for row in rows] == [0, 1, 2, 3]
 
 
+def test_a_cold_user_shows_every_domain_but_the_labels(empty_world: Any, write_events: Any) -> None:
+    three = empty_world.with_scenario(
+        domains=("food", "tools", "books"), split=Split(valid=0.34, test=0.34)
+    )
+    # Six users of the same history: whoever is drawn, the label is z of tools.
+    history = (("tools", "x"), ("books", "p"), ("food", "a"), ("books", "q"), ("tools", "z"))
+    done = [
+        (f"user-{user}", domain, item, 100 + day)
+        for user in range(6)
+        for day, (domain, item) in enumerate(history)
+    ]
+    items = {"food": "ab", "tools": "xyz", "books": "pq"}
+    write_events(three.store, three.scenario, done, items)
+    build_sequences(three.scenario, three.store)
+    rows = three.store.read_table("sequences/little").to_pylist()
+    assert sorted(row["part"] for row in rows) == ["overlap"] * 2 + ["test"] * 2 + ["valid"] * 2
+    for row in rows:
+        if row["part"] == "overlap":
+            assert (row["items"], row["label"]) == ([3, 6, 1, 7, 5], None)
+        else:
+            assert (row["items"], row["target_domain"], row["label"]) == ([6, 1, 7], "tools", 5)
+
+
+def test_an_evaluation_user_of_one_domain_is_named(published: Any) -> None:
+    write(published, [*BOUGHT, ("odd", "food", "a", 1, "test"), ("odd", "food", "b", 2, "test")])
+    with pytest.raises(ValueError, match="'odd' shows nothing outside the label's domain"):
+        build_sequences(published.scenario, published.store)
+
+
 def test_the_order_of_interactions_changes_nothing(published: Any) -> None:
     generator = np.random.default_rng(0)
     digests = set()
