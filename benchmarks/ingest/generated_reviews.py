@@ -29,9 +29,7 @@ def _words(generator: np.random.Generator) -> list[str]:
     return ["".join(generator.choice(letters, size=length)) for length in lengths]
 
 
-def _lines(
-    generator: np.random.Generator, words: list[str], count: int, rows: int
-) -> list[str]:
+def _lines(generator: np.random.Generator, words: list[str], count: int, rows: int) -> list[str]:
     users = (generator.random(count) ** 2 * rows / 3).astype(int)
     items = (generator.random(count) ** 3 * rows / 12).astype(int)
     lengths = np.clip(generator.lognormal(3.4, 0.9, size=count), 5, 400).astype(int)

@@ -57,7 +57,8 @@ def _description(entry: dict[str, Any], name: str) -> str | None:
 
 def _price(entry: dict[str, Any], name: str) -> str | None:
     value = entry.get(name)
-    if value is not None and type(value) not in (str, int, float):
+    is_long = type(value) is int and value.bit_length() > 64
+    if value is not None and (type(value) not in (str, int, float) or is_long):
         raise RowError(f"field {name!r} is {shown(value)}; it must be a number or a text")
     return None if value is None else str(value)
 

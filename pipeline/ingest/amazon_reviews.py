@@ -123,15 +123,16 @@ def _num_lines(block: Block) -> int:
 
 def _has_texts(raw: pl.DataFrame, block: Block, release: Release) -> bool:
     """Whether what the parser at once takes for summaries and texts is no number or list."""
-    names = (release.summary, release.text)
-    is_odd = pl.any_horizontal(pl.col(*names).str.contains(_LIKE_JSON).fill_null(False))
+    texts = pl.col(release.summary, release.text)
+    is_odd = pl.any_horizontal(texts.str.contains(_LIKE_JSON).fill_null(False))
     odd = raw.select(is_odd.arg_true()).to_series()
     lines = block.data.split(b"\n") if len(odd) else []
-    return all(
-        isinstance(entry.get(name), str | None)
-        for entry in (orjson.loads(lines[index]) for index in odd)
-        for name in names
-    )
+    try:
+        for index in odd:
+            _review(parse_object(lines[index]), release)
+    except RowError:
+        return False
+    return True
 
 
 def _is_plain(frame: pl.DataFrame) -> bool:
@@ -177,8 +178,7 @@ def _review(entry: dict[str, Any], release: Release) -> tuple[Any, ...]:
 
 def _required(entry: dict[str, Any], name: str) -> Any:
     if entry.get(name) is None:
-        fields = shown(", ".join(map(str, entry)))
-        raise RowError(f"required field {name!r} is missing; the row's fields are {fields}")
+        raise RowError(f"required field {name!r} is missing; the row has {shown([*entry])}")
     return entry[name]
 
 

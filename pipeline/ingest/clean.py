@@ -21,6 +21,7 @@ _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _LINE_BREAK = re.compile("\r\n?|[\u2028\u2029]")
 _PAGE_SCRIPT = "getTime"
+_LONG = 4_000  # characters
 
 
 def clean_line(text: str | None) -> str | None:
@@ -72,7 +73,7 @@ def _cleaned(texts: pl.Series, rule: Callable[[str | None], str | None]) -> pl.S
         return texts
     few = texts.gather(unclean)
     odd = few.str.contains(_NEEDS_CARE)
-    return texts.scatter(unclean, _replaced(_tidied(few), few, odd, rule))
+    return texts.clone().scatter(unclean, _replaced(_tidied(few), few, odd, rule))
 
 
 def _tidied(texts: pl.Series) -> pl.Series:
@@ -90,7 +91,7 @@ def _replaced(
     if places.is_empty():
         return texts
     cleaned = pl.Series([rule(text) for text in raw.gather(places)], dtype=pl.String)
-    return texts.scatter(places, cleaned)
+    return texts.clone().scatter(places, cleaned)  # which changes in place
 
 
 def _without_markup(text: str) -> str:
@@ -100,7 +101,7 @@ def _without_markup(text: str) -> str:
         # Inline tags stand inside words and before commas; the others part words.
         text = _TAG.sub(" ", _without_comments(_INLINE_TAG.sub("", text)))
     if not text.isascii():
-        text = _INVISIBLE.sub("", unicodedata.normalize("NFC", text))
+        text = _INVISIBLE.sub("", _composed(text))
     if text.replace("\n", "").isprintable():
         return text  # nothing below could change it, and most texts end here
     return _CONTROL.sub(" ", _LINE_BREAK.sub("\n", text))
@@ -109,6 +110,13 @@ def _without_markup(text: str) -> str:
 def _unescape(text: str) -> str:
     # Entities without their semicolon stay: they are more often an "&" between two words.
     return _ENTITY.sub(lambda match: html.unescape(match[0]), text)
+
+
+def _composed(text: str) -> str:
+    """NFC. Python's own way is the quicker one, but quadratic in a run of combining marks."""
+    if len(text) < _LONG:
+        return unicodedata.normalize("NFC", text)
+    return str(pl.Series([text]).str.normalize("NFC").item())
 
 
 def _without_comments(text: str) -> str:

@@ -6,6 +6,7 @@ largest category there is, two different ones would be taken for one with a chan
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,6 @@ from pipeline.store import Artifact, Store
 
 _HASH, _ORDER = "__hash", "__order"
 _ROWS_AT_A_TIME = 4_000_000
-_LZ4 = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 def write_distinct(
@@ -34,23 +34,24 @@ def write_distinct(
     100 MB are held, and one bit a row; the scratch file takes about the table's own space.
     """
     with store.scratch(key) as path:
-        _write_scratch(path, schema, frames, same, order)
+        _write_scratch(path, schema.names, frames, same, order)
         keep = _first_of_each(path)
         artifact = store.write_table(key, schema, ahead(_kept(path, schema, keep)))
     return artifact, len(keep) - int(keep.sum())
 
 
 def _write_scratch(
-    path: Path, schema: pa.Schema, frames: Iterator[pl.DataFrame], same: list[str], order: pl.Expr
+    path: Path, names: list[str], frames: Iterator[pl.DataFrame], same: list[str], order: pl.Expr
 ) -> None:
-    marks = [pa.field(_HASH, pa.uint64()), pa.field(_ORDER, pa.int64())]
-    scratch = pa.schema([*(field.with_nullable(True) for field in schema), *marks])
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, scratch, options=_LZ4) as writer:
-        for frame in frames:
-            marked = frame.select(
-                *schema.names, _hash(same).alias(_HASH), order.cast(pl.Int64).alias(_ORDER)
-            )
-            table = marked.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(scratch)
+    marks = _hash(same).alias(_HASH), order.cast(pl.Int64).alias(_ORDER)
+    tables = (
+        frame.select(*names, *marks).to_arrow(compat_level=pl.CompatLevel.oldest())
+        for frame in frames
+    )
+    first = next(tables)
+    # Not compressed: packing would cost more time than the disk does.
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, first.schema) as writer:
+        for table in chain([first], tables):
             for batch in table.combine_chunks().to_batches():
                 writer.write_batch(batch)
 

@@ -135,11 +135,10 @@ def _check_names(wanted: _Wanted, there: list[str], about: str = "") -> None:
 
 
 def _parquet_rows(wanted: _Wanted) -> Iterator[Rows]:
-    file = _open_parquet(wanted.path)
-    schema = file.schema_arrow
-    _check_names(wanted, schema.names)
+    file, names = _open_parquet(wanted.path)
+    _check_names(wanted, names)
     for target, name in wanted.names.items():
-        kind = schema.field(name).type
+        kind = file.schema_arrow.field(name).type
         if not accepts(target, kind):
             raise ValueError(
                 f"{wanted.path}: column {name!r} is of type {kind}, which {wanted.keys[target]} "
@@ -166,10 +165,12 @@ _REMEDIES = {
 }
 
 
-def _open_parquet(path: Path) -> pq.ParquetFile:
+def _open_parquet(path: Path) -> tuple[pq.ParquetFile, list[str]]:
+    """The file and the names of its columns."""
     try:
-        return pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
+        file = pq.ParquetFile(path)
+        return file, file.schema_arrow.names
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(_damaged(path, error)) from error
 
 

@@ -4,8 +4,9 @@ A case shows what its user did before, in the target behaviour (code 0) and in t
 ones (1, 2, ...), of each behaviour the newest events. Two kinds of split:
 
 "leave-one-out", of sources with times: a user's last target event tests, the one before
-validates, every earlier one with a history trains. Only what happened strictly before the
-label is shown, so that the events of the label's own moment stay hidden.
+validates, every earlier one with a history trains; users of fewer than `min_target` such events
+have no cases. Only what happened strictly before the label is shown, so that the events of the
+label's own moment stay hidden.
 
 "published", of sources without times, whose timestamps are positions in a file: events of the
 published parts valid and test are labels, the part train is the history, its last target

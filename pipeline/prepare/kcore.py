@@ -104,16 +104,15 @@ def _survivors(
             key, item = keys[block], items[block]
             stays = user_stays.take(key)
             stays &= item_stays.take(item)
-            kept = np.flatnonzero(stays)
-            if len(kept) < len(stays):
-                gone = np.flatnonzero(~stays)
+            if not stays.all():
+                kept, gone = np.flatnonzero(stays), np.flatnonzero(~stays)
                 _add(user_counts, key.take(gone), -1)
                 _add(item_counts, item.take(gone), -1)
                 key, item = key.take(kept), item.take(kept)
             # From round two on this writes into what it reads, never ahead of the reading.
-            kept_keys[left : left + len(kept)] = key
-            kept_items[left : left + len(kept)] = item
-            left += len(kept)
+            kept_keys[left : left + len(key)] = key
+            kept_items[left : left + len(key)] = item
+            left += len(key)
         if left == rows:
             return user_stays, item_stays
         keys, items, rows = kept_keys, kept_items, left

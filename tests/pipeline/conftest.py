@@ -46,7 +46,10 @@ def write_reviews(store: Store, domain: str, reviews: list[tuple[str, str, int]]
 
 
 def write_items(store: Store, domain: str, titles: dict[str, str]) -> None:
-    rows = [{"item_id": item, "title": title, "image_urls": []} for item, title in titles.items()]
+    rows = [
+        {"item_id": item, "title": title, "categories": [], "image_urls": []}
+        for item, title in titles.items()
+    ]
     store.write_table(f"items/{domain}", ITEMS, pa.Table.from_pylist(rows, schema=ITEMS))
 
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.catalog import Catalog, Domain
+from pipeline.store import Store
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 
@@ -30,7 +31,11 @@ def amazon(tmp_path: Path) -> Callable[..., Catalog]:
     """A catalog with one Amazon domain, "toys", of the given lines (objects or raw bytes)."""
 
     def build(
-        reviews: Sequence[Any] = (), items: Sequence[Any] = (), max_malformed_lines: int = 0
+        reviews: Sequence[Any] = (),
+        items: Sequence[Any] = (),
+        max_rejected_rows: int = 0,
+        format: Literal["amazon-2014", "amazon-2018", "amazon-2023"] = "amazon-2018",
+        max_dropped_share: float = 0.05,
     ) -> Catalog:
         for name, lines in (("reviews.json.gz", reviews), ("items.json.gz", items)):
             with gzip.open(tmp_path / name, "wb") as file:
@@ -40,14 +45,20 @@ def amazon(tmp_path: Path) -> Callable[..., Catalog]:
         domain = Domain(
             name="toys",
             title="toys",
-            format="amazon-2018",
+            format=format,
             reviews="reviews.json.gz",
             items="items.json.gz",
-            max_malformed_lines=max_malformed_lines,
+            max_rejected_rows=max_rejected_rows,
+            max_dropped_share=max_dropped_share,
         )
         return Catalog(folder=tmp_path, domains={"toys": domain}, scenarios={})
 
     return build
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
 
 
 @pytest.fixture

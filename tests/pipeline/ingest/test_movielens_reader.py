@@ -7,6 +7,8 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pipeline.catalog import Domain
 from pipeline.columns import RAW_ITEMS, REVIEWS
@@ -29,7 +31,9 @@ def new_log(folder: str, allowed: int = 0) -> ReadLog:
 
 
 def flags(*genres: str) -> str:
-    return "|".join("1" if index in [FLAGS[name] for name in genres] else "0" for index in range(19))
+    return "|".join(
+        "1" if index in [FLAGS[name] for name in genres] else "0" for index in range(19)
+    )
 
 
 LAYOUTS: dict[str, tuple[bytes, bytes]] = {
@@ -157,6 +161,20 @@ def test_bad_lines_are_rejected_by_number(
     assert reviews == items == []
     assert [entry.row for entry in log.rejected] == [2, 2]
     assert reason in log.rejected[1].reason
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(line=st.binary(max_size=30), name=st.sampled_from(sorted(LAYOUTS)))
+def test_whatever_a_line_holds_it_is_a_row_or_rejected(
+    tmp_path: Path, line: bytes, name: str
+) -> None:
+    log = new_log(name, allowed=100)
+    ratings, movies = LAYOUTS[name]
+
+    reviews, items = read(tmp_path, name, (ratings + line, movies + line), log)
+
+    assert reviews[:2] == read(tmp_path, name, LAYOUTS[name])[0]
+    assert len(reviews) + len(items) == log.rows
 
 
 def test_a_csv_that_is_not_utf8_is_not_taken_for_latin1(tmp_path: Path) -> None:

@@ -292,6 +292,7 @@ def test_damaged_parquet_is_an_error_that_names_it(table: Callable[..., Path]) -
         b"PAR1",
         gzip.compress(whole),
         whole[:4] + bytes(600) + whole[604:],
+        whole.replace(b"uid", b"\xffid"),
     ):
         path.write_bytes(content)
         with pytest.raises(ValueError, match=r"log\.parquet begins like Parquet but cannot"):

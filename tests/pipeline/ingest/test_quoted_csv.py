@@ -48,7 +48,7 @@ def table(tmp_path: Path) -> Path:
     return tmp_path / "table.csv"
 
 
-texts = st.text(st.sampled_from('ab ,;"\'\n\té\u2028\x85\x1f'), max_size=6)
+texts = st.text(st.sampled_from("ab ,;\"'\n\té\u2028\x85\x1f"), max_size=6)
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "§"])
@@ -81,7 +81,9 @@ def test_what_a_writer_wrote_comes_back_however_blocks_fall(
 @given(
     content=st.lists(
         st.one_of(
-            st.sampled_from([b"u", b",", b'"', b"\n", b'""', b'",', b',"', b'\n"', b'"\n', b"\r\n"]),
+            st.sampled_from(
+                [b"u", b",", b'"', b"\n", b'""', b'",', b',"', b'\n"', b'"\n', b"\r\n"]
+            ),
             st.sampled_from([b"\r", b" ", b"\xff", b"\xc3\xa9", b"u,v,w\n", b'"u","v","w"\n']),
         ),
         max_size=24,

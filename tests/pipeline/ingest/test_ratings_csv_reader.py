@@ -35,7 +35,7 @@ def domain(order: Order | None = None, allowed: int = 0) -> Domain:
 def read(path: Path, order: Order | None = None, allowed: int = 0) -> tuple[pa.Table, ReadLog]:
     log = ReadLog(domain=domain(order, allowed))
     batches = list(ratings_csv.read_reviews({"reviews": path}, log))
-    empty = pa.table({name: pa.array([], kind) for name, kind in zip(REVIEWS.names, REVIEWS.types)})
+    empty = pa.schema([field.with_nullable(True) for field in REVIEWS]).empty_table()
     table = pa.Table.from_batches(batches) if batches else empty
     assert log.rows == table.num_rows
     return table, log
@@ -94,7 +94,7 @@ def test_swapped_users_and_items_are_an_error_with_examples_and_the_remedy(
 def test_a_header_that_names_users_items_is_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "ratings.csv", SOME, header="parent_asin,user_id,rating,timestamp")
 
-    with pytest.raises(ValueError, match="swapped.*correct the names in its header"):
+    with pytest.raises(ValueError, match=r"swapped.*correct the names in its header"):
         read(path)
 
 
@@ -108,9 +108,7 @@ def test_a_header_that_names_users_items_is_an_error(tmp_path: Path) -> None:
         ("someone", "A1YJEY40YUW4SE"),
     ],
 )
-def test_ids_that_do_not_tell_are_taken_as_they_come(
-    tmp_path: Path, ids: tuple[str, str]
-) -> None:
+def test_ids_that_do_not_tell_are_taken_as_they_come(tmp_path: Path, ids: tuple[str, str]) -> None:
     rows = [(*ids, 4.0, 7)]
     path = write(tmp_path / "ratings.csv", rows)
 
@@ -178,7 +176,7 @@ def test_names_decide_in_any_order_and_other_columns_are_not_read(tmp_path: Path
 def test_a_header_without_a_column_is_an_error_that_shows_it(tmp_path: Path) -> None:
     path = write(tmp_path / "ratings.csv", SOME, header="user_id,product,rating,timestamp")
 
-    with pytest.raises(ValueError, match="'user_id,product,rating,timestamp'.*parent_asin or"):
+    with pytest.raises(ValueError, match=r"'user_id,product,rating,timestamp'.*parent_asin or"):
         read(path)
 
 

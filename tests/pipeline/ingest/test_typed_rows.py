@@ -110,14 +110,30 @@ def test_texts_of_several_kinds_of_time_may_mix() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["yesterday", "2014-13-01", "2014-02-30", "2014-05-13T25:00", "2014-05-13+02:00", "13.05.2014"]
-    + ["2014-5-3", "٢٠١٤-05-13", "2014-05-13T16:53:20+24:00", "1e19", "nan", "0x10", "1_000", "--1"],
+    [
+        "yesterday",
+        "2014-13-01",
+        "2014-02-30",
+        "2014-05-13T25:00",
+        "2014-05-13+02:00",
+        "13.05.2014",
+        "2014-5-3",
+        "\u0662014-05-13",
+        "2014-05-13T16:53:20+24:00",
+        "1e19",
+        "nan",
+        "0x10",
+        "1_000",
+        "--1",
+    ],
 )
 def test_what_is_no_time_rejects_its_row(text: str) -> None:
     found, reasons = convert("timestamp", pa.array([text, "5"]), IDS)
 
     assert found == [5]
-    assert reasons == [f"'my timestamp' is {text!r}; it must be a time: a number, or an ISO 8601 text"]
+    assert reasons == [
+        f"'my timestamp' is {text!r}; it must be a time: a number, or an ISO 8601 text"
+    ]
 
 
 @settings(deadline=None)
@@ -153,7 +169,9 @@ def test_ratings_of_every_type_are_numbers(values: pa.Array) -> None:
     assert convert("rating", values) == ([4.0], [])
 
 
-@pytest.mark.parametrize("value", [float("inf"), -1e39, "inf", "nan", "1e39", "five", "４", "1,5"])
+@pytest.mark.parametrize(
+    "value", [float("inf"), -1e39, "inf", "nan", "1e39", "five", "\uff14", "1,5"]
+)
 def test_what_is_no_finite_number_rejects_its_row(value: Any) -> None:
     found, reasons = convert("rating", pa.array([value]))
 

@@ -46,7 +46,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Catalog
     for domain in scenario.domains:
         ingest_reviews(catalog, domain, store)
         ingest_items(catalog, domain, store)
-    build_interactions(scenario, store)
+    build_interactions(scenario, catalog, store)
     build_vocabulary(scenario, store)
     build_sequences(scenario, store)
     yield catalog, store

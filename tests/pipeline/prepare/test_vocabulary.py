@@ -15,7 +15,7 @@ def write(world: Any, used: list[tuple[str, str]], items: dict[str, list[dict[st
     table = pa.Table.from_pylist(rows, schema=INTERACTIONS)
     world.store.write_table("interactions/little", INTERACTIONS, table)
     for domain in world.scenario.domains:
-        known = [item | {"image_urls": []} for item in items.get(domain, [])]
+        known = [item | {"categories": [], "image_urls": []} for item in items.get(domain, [])]
         table = pa.Table.from_pylist(known, schema=ITEMS)
         world.store.write_table(f"items/{domain}", ITEMS, table)
 
