@@ -8,6 +8,7 @@ checksums on reading and named.
 
 import re
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _DIGEST = "coldbridge.digest"
 _PARQUET: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
+_LONG = ("text", "description")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,15 +58,19 @@ class Store:
         batches = rows.to_batches() if isinstance(rows, pa.Table) else rows
         path, digest, num_rows = self._path(key, ".parquet"), TableDigest(schema), 0
         with (
+            ThreadPoolExecutor(1) as hasher,
             replacing(path) as temporary,
-            pq.ParquetWriter(temporary, schema, **_PARQUET) as writer,
+            pq.ParquetWriter(
+                temporary, schema, use_dictionary=_repeating(schema), **_PARQUET
+            ) as writer,
         ):
             for batch in batches:
                 batch = _conform(batch, schema, key)
-                digest.update(batch)
+                digested = hasher.submit(digest.update, batch)  # while it is packed and written
                 num_rows += batch.num_rows
                 if batch.num_rows:
                     writer.write_batch(batch)
+                digested.result()
             writer.add_key_value_metadata({_DIGEST: digest.hexdigest()})
         return Artifact(
             key=key,
@@ -183,6 +189,15 @@ class Store:
             name = "/".join([asset, *rest[:-1]])
             raise ValueError(f"{path} is missing: materialize {name} of {partition} first")
         return path
+
+
+def _repeating(schema: pa.Schema) -> list[str]:
+    """Columns whose values repeat: looking for repetitions in long texts and vectors is waste."""
+    return [
+        f"{field.name}.list.element" if pa.types.is_list(field.type) else field.name
+        for field in schema
+        if field.name not in _LONG and not pa.types.is_fixed_size_list(field.type)
+    ]
 
 
 def _conform(batch: pa.RecordBatch, schema: pa.Schema, key: str) -> pa.RecordBatch:

@@ -34,24 +34,25 @@ def write_distinct(
     100 MB are held, and one bit a row; the scratch file takes about the table's own space.
     """
     with store.scratch(key) as path:
-        _write_scratch(path, schema.names, frames, same, order)
+        _write_scratch(path, schema, frames, same, order)
         keep = _first_of_each(path)
         artifact = store.write_table(key, schema, ahead(_kept(path, schema, keep)))
     return artifact, len(keep) - int(keep.sum())
 
 
 def _write_scratch(
-    path: Path, names: list[str], frames: Iterator[pl.DataFrame], same: list[str], order: pl.Expr
+    path: Path, schema: pa.Schema, frames: Iterator[pl.DataFrame], same: list[str], order: pl.Expr
 ) -> None:
     marks = _hash(same).alias(_HASH), order.cast(pl.Int64).alias(_ORDER)
+    none = pl.DataFrame(pl.from_arrow(schema.empty_table()))
     tables = (
-        frame.select(*names, *marks).to_arrow(compat_level=pl.CompatLevel.oldest())
-        for frame in frames
+        frame.select(*schema.names, *marks).to_arrow(compat_level=pl.CompatLevel.oldest())
+        for frame in chain([none], frames)
     )
     first = next(tables)
     # Not compressed: packing would cost more time than the disk does.
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, first.schema) as writer:
-        for table in chain([first], tables):
+        for table in tables:
             for batch in table.combine_chunks().to_batches():
                 writer.write_batch(batch)
 

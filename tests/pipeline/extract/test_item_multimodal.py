@@ -57,7 +57,9 @@ def cache(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(tmp_path: Path, cache: Path) -> Store:
     store = Store(tmp_path / "store")
-    items = [{"item_id": i, "title": TITLES.get(i), "image_urls": []} for i in ASKED]
+    items = [
+        {"item_id": i, "title": TITLES.get(i), "categories": [], "image_urls": []} for i in ASKED
+    ]
     items[0] |= {"brand": "Leaf", "category": "Tea > Green"}
     store.write_table("items/tea", ITEMS, pa.Table.from_pylist(items, schema=ITEMS))
     reviews = [{"user_id": "u", "item_id": item, "timestamp": 1} for item in TITLES]
@@ -143,7 +145,7 @@ def test_too_high_a_bar_is_an_error_with_a_remedy(store: Store, cache: Path) -> 
 
 
 def test_without_a_word_or_an_image_nothing_is_written(store: Store, cache: Path) -> None:
-    rows = [{"item_id": "bare", "title": None, "image_urls": []}]
+    rows = [{"item_id": "bare", "title": None, "categories": [], "image_urls": []}]
     store.write_table("items/tea", ITEMS, pa.Table.from_pylist(rows, schema=ITEMS))
     with pytest.raises(ValueError, match="item_multimodal/tea: not one row has anything"):
         build(store, cache, EchoEngine())

@@ -9,7 +9,7 @@ from pipeline.catalog import Catalog, Domain
 from pipeline.digest import digest_file
 from pipeline.ingest import sample
 from pipeline.ingest.raw import prepare_raw
-from pipeline.ingest.readers import read_reviews
+from pipeline.ingest.readers import existing_paths
 
 Build = Callable[..., Catalog]
 
@@ -24,7 +24,7 @@ def _world_domain(name: str) -> Domain:
         source="sample",
         reviews=f"raw/{name}.json.gz",
         items=f"raw/meta_{name}.json.gz",
-        max_malformed_lines=5,
+        max_rejected_rows=5,
     )
 
 
@@ -80,7 +80,7 @@ def test_a_folder_in_a_files_place_is_an_error(amazon: Build, tmp_path: Path) ->
 
 def test_a_sample_domain_that_was_not_prepared_says_so(world: Catalog) -> None:
     with pytest.raises(ValueError, match="prepare the domain's raw files first"):
-        read_reviews(world, world.domains["food"])
+        existing_paths(world, world.domains["food"])
 
 
 def test_a_sample_domain_is_generated_and_then_left_alone(world: Catalog) -> None:
