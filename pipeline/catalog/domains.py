@@ -117,7 +117,7 @@ class FeatureModels:
     A model is `package:<name>`, `folder:<path below the data folder>` or a hub id.
     """
 
-    item_model: str | None = None  # reads title, category, brand and images of an item
+    item_model: str | None = None  # reads title, brand, category, description and images of an item
     user_model: str | None = None  # reads a user's reviews
     chat: bool = True  # False: plain text, for base models, which have no chat template
     pooling: Pooling = "first_last_avg"

@@ -8,18 +8,21 @@ from collections.abc import Sequence
 
 from pipeline.extract.engine import HISTORY, Image, Message, Request
 
-ITEM_PROMPT = "item/1"
+ITEM_PROMPT = "item/2"
 USER_PROMPT = "user/1"
 """Names and versions, part of the cache's identity: raise them with the words below."""
 
 _REVIEW_CHARACTERS = 2000
+_LINE_CHARACTERS = 1000  # descriptions may be pages long
 
 
 def item_request(
     item_id: str, domain: str, lines: dict[str, str], images: Sequence[Image], chat: bool
 ) -> Request:
-    """An item by its images and by lines of text, such as title and brand."""
-    shown = "".join(f"\n{name}: {text}" for name, text in lines.items())
+    """An item by its images and by lines of text, such as title and description."""
+    shown = "".join(
+        f"\n{name}: {' '.join(text.split())[:_LINE_CHARACTERS]}" for name, text in lines.items()
+    )
     text = f"A product from {domain}.{shown}\nSummarise this product in one word."
     return Request(row=f"item {item_id}", prompt=_asked(text, chat), images=tuple(images))
 

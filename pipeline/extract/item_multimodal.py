@@ -66,7 +66,7 @@ def build_item_multimodal(
 
 
 def _wanted_items(domain: Domain, store: Store, models: FeatureModels) -> pl.DataFrame:
-    columns = ["item_id", "title", "category", "brand"]
+    columns = ["item_id", "title", "brand", "category", "description"]
     items = pl.DataFrame(pl.from_arrow(store.read_table(f"items/{domain.name}", columns)))
     reviews = pl.DataFrame(pl.from_arrow(store.read_table(f"reviews/{domain.name}", ["item_id"])))
     counts = reviews.group_by("item_id").len("reviews")
@@ -96,8 +96,8 @@ def _item(
 ) -> _Item:
     models = domain.features
     assert models and row["item_id"]
-    names = {"Title": row["title"], "Brand": row["brand"], "Category": row["category"]}
-    lines = {name: text for name, text in names.items() if text}
+    texts = {name: row[name] for name in ("title", "brand", "category", "description")}
+    lines = {name.title(): text for name, text in texts.items() if text}
     images = [image for digest in digests if digest for image in _readable(cache, digest)]
     request = None
     if lines or images:

@@ -48,8 +48,8 @@ def read_blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[Block]:
     before = _state(path)
     row, rest = 1, b""
     with _opened(path) as file:
-        while chunk := _read(file, size, path, row):
-            data = rest + chunk
+        while pieces := _read(file, size, path, row):
+            data = b"".join([rest, *pieces])
             if row == 1 and not rest:
                 data = data.removeprefix(_BOM)
             end = data.rfind(b"\n") + 1
@@ -114,16 +114,16 @@ def _opened(path: Path) -> Iterator[Any]:
             yield file
 
 
-def _read(file: Any, size: int, path: Path, row: int) -> bytes:
+def _read(file: Any, size: int, path: Path, row: int) -> list[bytes]:
     """About `size` bytes more, the first of which belong to a row; fewer at the file's end."""
     pieces: list[bytes] = []
     while sum(map(len, pieces)) < size:
         with _damage_named(path, lambda: row + sum(piece.count(b"\n") for piece in pieces)):
-            piece = bytes(file.read(min(size, _PIECE_BYTES)))
+            piece = file.read(min(size, _PIECE_BYTES))
         if not piece:
             break
         pieces.append(piece)
-    return b"".join(pieces)
+    return pieces
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pipeline.ingest.rules import Rules
 _FIRST_MILLISECOND = 100_000_000_000
 """As seconds the year 5138, as milliseconds 1973, before all data: tells the two apart."""
 
-_BLANKS = " \t\r\n\v\f\0\u00a0\ufeff"
+BLANKS = " \t\r\n\v\f\0\u00a0\ufeff"
 _LAST_SECOND = 4_102_444_800  # the year 2100
 
 
@@ -28,7 +28,7 @@ def clean_reviews(frame: pl.DataFrame, domain: Domain, rules: Rules) -> pl.DataF
 
 def trimmed(frame: pl.DataFrame, columns: tuple[str, ...], rules: Rules) -> pl.DataFrame:
     """Ids without blanks around them; what lies inside stays."""
-    bare = frame.select(pl.col(*columns).str.strip_chars(_BLANKS))
+    bare = frame.select(pl.col(*columns).str.strip_chars(BLANKS))
     loose = sum(int((bare[name] != frame[name]).sum()) for name in columns)
     if not loose:
         return frame

@@ -31,7 +31,7 @@ def write_distinct(
     """Write a table of which no two rows are alike in the columns `same`; and count the others.
 
     Of such rows the one with the least `order` (int64) stays, of these the first. At most some
-    100 MB are held, and one bit a row; the scratch file takes about the table's own space.
+    100 MB are held, and one byte a row; the scratch file takes about the table's own space.
     """
     with store.scratch(key) as path:
         _write_scratch(path, schema, frames, same, order)
@@ -110,5 +110,6 @@ def _kept(path: Path, schema: pa.Schema, keep: np.ndarray) -> Iterator[pa.Record
             batch = reader.get_batch(number)
             mask = keep[start : start + batch.num_rows]
             start += batch.num_rows
-            batch = batch.select(schema.names)
-            yield batch if mask.all() else batch.filter(pa.array(mask))
+            # Polars filters texts without copying them.
+            frame = pl.DataFrame(pl.from_arrow(batch.select(schema.names))).filter(mask)
+            yield from frame.to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()

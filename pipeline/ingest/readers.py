@@ -89,5 +89,5 @@ def _remedy(domain: Domain) -> str:
     if domain.source == "sample":
         return "prepare the domain's raw files first, which generates it"
     if domain.download:
-        return "materialize `download` of the domain first, which fetches it"
+        return f"materialize `download` of {domain.within or domain.name!r} first: it fetches it"
     return "put the file there or correct the key in catalog.toml"

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pipeline.catalog import Catalog, Domain
 from pipeline.columns import REVIEWS
 from pipeline.ingest.ahead import ahead
-from pipeline.ingest.clean_reviews import clean_reviews
+from pipeline.ingest.clean_reviews import BLANKS, clean_reviews
 from pipeline.ingest.distinct import write_distinct
 from pipeline.ingest.raw import domain_of
 from pipeline.ingest.readers import existing_paths, reader_of
@@ -24,25 +24,26 @@ _PREVIEWED = ["user_id", "item_id", "timestamp", "rating", "behaviour", "part"]
 def ingest_reviews(catalog: Catalog, domain_name: str, store: Store) -> Outcome:
     """Write `reviews/<domain>` in the order of the raw files, and `rejected_rows/<domain>/reviews`.
 
-    Of several rows of one user, item and behaviour the earliest stays; where the domain says
-    `keep_repeats`, only rows of the same time are duplicates. A sub-domain reads its items from
+    Of several rows of one user, item, behaviour and published part the earliest stays; where the
+    domain says `keep_repeats`, only rows of the same time are duplicates. A sub-domain reads its items from
     the store. Raises ValueError, naming file and row, where a file is missing, damaged, not of
     the domain's format, or holds more faulty rows than the domain allows.
     """
     domain, rules = domain_of(catalog, domain_name), Rules()
     log = ReadLog(domain=domain)
     batches = reader_of(domain).read_reviews(existing_paths(catalog, domain), log)
-    frames: Iterator[pl.DataFrame] = (
-        clean_reviews(frame, domain, rules) for frame in ahead(_frames(batches))
-    )
+    frames = ahead(_frames(batches))
     if domain.within:
         frames = _of_items(frames, store, domain, rules)
-    same = ["user_id", "item_id", "behaviour", *(["timestamp"] if domain.keep_repeats else [])]
+    cleaned = (clean_reviews(frame, domain, rules) for frame in frames)
+    # A published split may ask again for what it showed: parts are no duplicates of each other.
+    same = ["user_id", "item_id", "behaviour", "part"]
+    same += ["timestamp"] if domain.keep_repeats else []
     artifact, duplicates = write_distinct(
         store,
         f"reviews/{domain_name}",
         REVIEWS,
-        _checked(frames, log, rules),
+        _checked(cleaned, log, rules),
         same,
         pl.col("timestamp"),
     )
@@ -76,7 +77,9 @@ def _of_items(
     table = store.read_table(f"items/{domain.name}", ["item_id"])
     own = pl.Series(pl.from_arrow(table["item_id"])).implode()
     for frame in frames:
-        yield rules.kept(frame, "outside_the_sub_domain", ~frame["item_id"].is_in(own), "item_id")
+        ids = frame["item_id"].str.strip_chars(BLANKS)  # as they are trimmed later
+        outside = ~ids.is_in(own).fill_null(False)
+        yield rules.kept(frame, "outside_the_sub_domain", outside, "item_id")
 
 
 def _checked(frames: Iterator[pl.DataFrame], log: ReadLog, rules: Rules) -> Iterator[pl.DataFrame]:

@@ -6,14 +6,14 @@ twin gives. A function returns how many rows it saw; a violation is any other ex
 """
 
 import dataclasses
+import json
 import math
 from collections.abc import Callable, Iterable
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
-import polars as pl
+import numpy as np
 import pyarrow as pa
 
 from pipeline.catalog import Domain, Format
@@ -42,6 +42,7 @@ from pipeline.ingest.python_literals import parse_literal
 from pipeline.ingest.rows import ReadLog, RowError, shown
 from pipeline.ingest.typed_rows import Rows, review_batch, usable_rows
 
+Cells = list[tuple[Any, ...]]
 Parser = Callable[[bytes], int]
 PATH = Path("fuzzed")
 NAMES = {name: name for name in REVIEWS.names}
@@ -78,12 +79,14 @@ def _check_rows(rows: Iterable[tuple[Any, ...]], schema: pa.Schema) -> int:
 def _check_parser(
     parse: Callable[[str], Iterable[tuple[Any, ...]]], schema: pa.Schema, data: bytes
 ) -> int:
-    """A line's rows; RowError is none."""
-    try:
-        return _check_rows(parse(decode(data)), schema)
-    except RowError as error:
-        str(error).encode()  # it is stored
-        return 0
+    """The rows of all lines; RowError is none."""
+    count = 0
+    for _, line in _block(data).lines():
+        try:
+            count += _check_rows(parse(decode(line)), schema)
+        except RowError as error:
+            str(error).encode()  # it is stored
+    return count
 
 
 # -- Amazon --------------------------------------------------------------------------------
@@ -102,9 +105,26 @@ def amazon_reviews_line(data: bytes) -> int:
 
 
 def amazon_reviews_block(data: bytes) -> int:
-    """Only that the quick way never fails: of repeated fields the two ways may take either."""
-    frame = amazon_reviews._parsed_at_once(_block(data), RELEASES["amazon-2023"])
-    return 0 if frame is None else _check_rows(frame.rows(), REVIEWS)
+    block, release = _block(data), RELEASES["amazon-2023"]
+    frame = amazon_reviews._parsed_at_once(block, release)
+    if frame is None:
+        return 0
+    log = _log()
+    slow = list(amazon_reviews._parsed_one_by_one(block, release, log))
+    if not any(_repeats_a_field(line) for _, line in block.lines()):
+        assert (_in_32_bits(slow), log.rejected) == (frame.rows(), [])
+    return _check_rows(frame.rows(), REVIEWS)
+
+
+def _repeats_a_field(line: bytes) -> bool:
+    """Which of its values counts, JSON leaves open."""
+    names = [name for name, _ in json.loads(line, object_pairs_hook=list, parse_int=str)]
+    return len(set(names)) < len(names)
+
+
+def _in_32_bits(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """With ratings as the schema holds them."""
+    return [(*row[:3], float(np.float32(row[3])), *row[4:]) for row in rows]
 
 
 def amazon_items_line(data: bytes) -> int:
@@ -195,30 +215,43 @@ def recbole_inter_block(data: bytes) -> int:
     return _check_delimited(_layout("\t", width=5), recbole.REQUIRED, data)
 
 
+def _records(data: bytes, cut: int, layout: delimited.Layout, quick: bool) -> tuple[Cells, Cells]:
+    """Numbers and cells of records, numbers and reasons of rejected ones; read in two blocks."""
+    records: Cells = []
+    rejected: Cells = []
+    rest = _block(b"")
+    for block, is_last in ((data[:cut], False), (data[cut:], False), (b"", True)):
+        whole = dataclasses.replace(rest, data=rest.data + block)
+        found = quoted_csv.records_at_once(whole, layout) if quick and block else None
+        rows, rest = found or quoted_csv.records_one_by_one(whole, layout, is_last=is_last)
+        columns = (column.to_pylist() for column in rows.columns.values())
+        records += zip(rows.numbers.tolist(), *columns, strict=True)
+        rejected += rows.rejected
+    return records, sorted(rejected)
+
+
+def _check_quoted(layout: delimited.Layout, data: bytes) -> Rows:
+    """Quick or slow, whole or in two blocks: the records are the same."""
+    expected = _records(data, 0, layout, quick=False)
+    for cut in (0, data.find(b"\n", len(data) // 2) + 1, data.find(b"\n") + 1):
+        for quick in (True, False):
+            found = _records(data, cut, layout, quick)
+            assert found == expected, f"{found} quick {quick} cut {cut}, not {expected}"
+    return quoted_csv.records_one_by_one(_block(data), layout, is_last=True)[0]
+
+
 def own_table_block(data: bytes) -> int:
-    """Quoted CSV with every column of REVIEWS: whole, and as two halves of one file."""
+    """Every column of REVIEWS."""
     places = {name: place for place, name in enumerate(REVIEWS.names[:-1])}
     layout = delimited.Layout(separator=",", width=len(places), places=places, names=NAMES)
-    whole, _ = quoted_csv.read_records(_block(data), layout, is_last=True)
-    batch, rejected = _batch(whole, own_table._REQUIRED)
-    if b'"' not in data:
-        quick = delimited.rows_at_once(_block(data), layout)
-        if quick is not None:
-            assert _batch(quick, own_table._REQUIRED) == (batch, rejected)
-    cut = data.find(b"\n", len(data) // 2) + 1
-    first, rest = quoted_csv.read_records(_block(data[:cut]), layout)
-    second = dataclasses.replace(rest, data=rest.data + data[cut:])
-    last, _ = quoted_csv.read_records(second, layout, is_last=True)
-    numbers = [*first.numbers.tolist(), *last.numbers.tolist()]
-    assert numbers == whole.numbers.tolist(), f"{numbers} in halves, {whole.numbers.tolist()} whole"
-    return batch.num_rows
+    return _batch(_check_quoted(layout, data), own_table._REQUIRED)[0].num_rows
 
 
 def own_table_items(data: bytes) -> int:
     places = {"item_id": 0, "title": 1, "price": 2}
     names = {name: name for name in places}
     layout = delimited.Layout(separator=";", width=3, places=places, names=names)
-    rows, _ = quoted_csv.read_records(_block(data), layout, is_last=True)
+    rows = _check_quoted(layout, data)
     typed = usable_rows(PATH, rows, names, ("item_id",), _log())
     for values in typed.values():
         values.validate(full=True)
@@ -255,7 +288,7 @@ def user_sequence(data: bytes) -> int:
         user, items = user_sequences._sequence(line, set())
         return ((user, item, place, *[None] * 5) for place, item in enumerate(items))
 
-    items = _check_parser(_one_row(user_sequences._item), RAW_ITEMS, data) if data.strip() else 0
+    items = _check_parser(_one_row(user_sequences._item), RAW_ITEMS, data)
     return _check_parser(parse, REVIEWS, data) + items
 
 

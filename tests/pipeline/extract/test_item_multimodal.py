@@ -60,7 +60,7 @@ def store(tmp_path: Path, cache: Path) -> Store:
     items = [
         {"item_id": i, "title": TITLES.get(i), "categories": [], "image_urls": []} for i in ASKED
     ]
-    items[0] |= {"brand": "Leaf", "category": "Tea > Green"}
+    items[0] |= {"brand": "Leaf", "category": "Tea > Green", "description": "Long\n" * 999}
     store.write_table("items/tea", ITEMS, pa.Table.from_pylist(items, schema=ITEMS))
     reviews = [{"user_id": "u", "item_id": item, "timestamp": 1} for item in TITLES]
     store.write_table("reviews/tea", REVIEWS, pa.Table.from_pylist(reviews, schema=REVIEWS))
@@ -103,7 +103,13 @@ def test_items_are_shown_with_their_images_in_order_and_their_text(
     assert set(engine.shown) == {f"item {i}" for i in ("pictured", "broken", "lost", "only")}
     text, images = engine.shown["item pictured"]
     assert images == [picture(1), picture(2)]
-    for words in ("fine teas", "Title: Green", "Brand: Leaf", "Category: Tea > Green"):
+    for words in (
+        "fine teas",
+        "Title: Green",
+        "Brand: Leaf",
+        "Category: Tea > Green",
+        "Description: Long Long",
+    ):
         assert words in text
     assert engine.shown["item broken"][1] == engine.shown["item lost"][1] == []
     assert "Title" not in engine.shown["item only"][0]

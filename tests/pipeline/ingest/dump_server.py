@@ -85,14 +85,15 @@ class DumpServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("", 0), Handler)  # every loopback address, 127.0.0.2 too
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        super().__init__((host, 0), Handler)
+        self.host = host
         self.files: dict[str, Served] = {}
         self.requests: list[tuple[str, dict[str, str]]] = []  # path and headers
         self.closing = threading.Event()  # what an answer that hangs waits for
 
-    def url(self, path: str = "", host: str = "127.0.0.1") -> str:
-        return f"http://{host}:{self.server_port}{path}"
+    def url(self, path: str = "") -> str:
+        return f"http://{self.host}:{self.server_port}{path}"
 
     def ranges(self) -> list[str | None]:
         """What of the file each request asked for."""

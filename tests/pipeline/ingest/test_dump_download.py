@@ -470,11 +470,21 @@ def test_this_machine_is_not_asked_unless_that_is_allowed(
     assert server.requests == []
 
 
+@pytest.fixture
+def elsewhere() -> Iterator[DumpServer]:
+    """Another address of this machine."""
+    with DumpServer("127.0.0.2") as server:
+        yield server
+
+
 def test_a_redirect_is_followed_and_its_address_checked_like_the_first(
-    server: DumpServer, catalog: Callable[..., Catalog], tmp_path: Path
+    server: DumpServer,
+    elsewhere: DumpServer,
+    catalog: Callable[..., Catalog],
+    tmp_path: Path,
 ) -> None:
-    server.files["/there"] = Served(body=BODY)
-    to_another_address = answer(302, Location=server.url("/there", host="127.0.0.2"))
+    elsewhere.files["/there"] = Served(body=BODY)
+    to_another_address = answer(302, Location=elsewhere.url("/there"))
     server.files[REVIEWS].faults.extend([to_another_address] * 2)
     (source,) = dump_sources(catalog().domains["cards"])
 
@@ -485,7 +495,7 @@ def test_a_redirect_is_followed_and_its_address_checked_like_the_first(
 
     with pytest.raises(ValueError, match=r"127\.0\.0\.2 is no host on the internet"):
         asyncio.run(run())
-    assert [path for path, _ in server.requests] == [REVIEWS]
+    assert [path for path, _ in server.requests] == [REVIEWS] and elsewhere.requests == []
     assert fetch(catalog()).sha256 == sha256(BODY)  # where every address is allowed
 
 
