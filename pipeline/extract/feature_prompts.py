@@ -13,18 +13,31 @@ USER_PROMPT = "user/1"
 """Names and versions, part of the cache's identity: raise them with the words below."""
 
 _REVIEW_CHARACTERS = 2000
-_LINE_CHARACTERS = 1000  # descriptions may be pages long
+_DESCRIPTION_CHARACTERS = 1000  # some are pages long
 
 
 def item_request(
-    item_id: str, domain: str, lines: dict[str, str], images: Sequence[Image], chat: bool
+    item_id: str,
+    domain: str,
+    lines: dict[str, str],
+    description: str,
+    images: Sequence[Image],
+    chat: bool,
 ) -> Request:
-    """An item by its images and by lines of text, such as title and description."""
-    shown = "".join(
-        f"\n{name}: {' '.join(text.split())[:_LINE_CHARACTERS]}" for name, text in lines.items()
+    """An item by its images, by lines of text such as title and brand, and by its description.
+
+    The description is what is cut where a prompt is too long; it may be empty.
+    """
+    shown = "".join(f"\n{name}: {text}" for name, text in lines.items())
+    words = " ".join(description.split())[:_DESCRIPTION_CHARACTERS]
+    place = f"\n{HISTORY}" if words else ""
+    text = f"A product from {domain}.{shown}{place}\nSummarise this product in one word."
+    return Request(
+        row=f"item {item_id}",
+        prompt=_asked(text, chat),
+        history=(f"Description: {words}",) if words else None,
+        images=tuple(images),
     )
-    text = f"A product from {domain}.{shown}\nSummarise this product in one word."
-    return Request(row=f"item {item_id}", prompt=_asked(text, chat), images=tuple(images))
 
 
 def user_request(user_id: str, domain: str, reviews: Sequence[str], chat: bool) -> Request:

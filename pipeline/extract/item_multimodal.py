@@ -96,15 +96,17 @@ def _item(
 ) -> _Item:
     models = domain.features
     assert models and row["item_id"]
-    texts = {name: row[name] for name in ("title", "brand", "category", "description")}
-    lines = {name.title(): text for name, text in texts.items() if text}
+    lines = {name.title(): row[name] or "" for name in ("title", "brand", "category") if row[name]}
+    description = row["description"] or ""
     images = [image for digest in digests if digest for image in _readable(cache, digest)]
     request = None
-    if lines or images:
-        request = item_request(row["item_id"], domain.title, lines, images, models.chat)
+    if lines or description or images:
+        request = item_request(
+            row["item_id"], domain.title, lines, description, images, models.chat
+        )
     return _Item(
         request=request,
-        has_text=bool(lines),
+        has_text=bool(lines or description),
         images=len(images),
         lost_images=len(digests) - len(images),
     )

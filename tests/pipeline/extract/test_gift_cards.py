@@ -13,6 +13,7 @@ import pytest
 from pipeline.catalog import Catalog, Domain, EngineSettings, FeatureModels, Images
 from pipeline.extract.extraction import Extraction
 from pipeline.extract.feature_prompts import item_request
+from pipeline.extract.fitting import with_history
 from pipeline.extract.item_multimodal import build_item_multimodal
 from pipeline.extract.row_cache import RowCache
 from pipeline.extract.vllm_engine import VllmEngine
@@ -53,7 +54,7 @@ def test_reviewed_items_are_read_by_image_and_text_as_transformers_reads_them(da
     ingest_reviews(catalog, DOMAIN.name, store)
     ingest_items(catalog, DOMAIN.name, store)
     ingest_item_images(catalog, DOMAIN.name, store, cache)
-    settings = EngineSettings(max_model_len=1024, max_num_seqs=16, kv_cache_gib=1)
+    settings = EngineSettings(max_model_len=4096, max_num_seqs=16, kv_cache_gib=1)
     with VllmEngine(data, settings) as engine:
         extraction = Extraction(engine=engine, cache=RowCache(cache / "rows"))
         facts = build_item_multimodal(DOMAIN, store, cache, extraction).facts
@@ -81,9 +82,10 @@ def _by_transformers(data: Path, item: dict[str, Any], with_image: bool) -> np.n
 
     names = {"Title": "title", "Brand": "brand", "Category": "category"}
     lines = {name: item[column] for name, column in names.items() if item[column]}
-    request = item_request(item["item_id"], DOMAIN.title, lines, [], chat=True)
-    assert not isinstance(request.prompt, str)
-    content = [{"type": "text", "text": request.prompt[0][1]}]
+    about = item["description"] or ""
+    prompt = with_history(item_request(item["item_id"], DOMAIN.title, lines, about, [], chat=True))
+    assert not isinstance(prompt, str)
+    content = [{"type": "text", "text": prompt[0][1]}]
     pictures = []
     if with_image:
         content.insert(0, {"type": "image"})
