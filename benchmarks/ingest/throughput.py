@@ -12,6 +12,9 @@ All read the same generated gzip file and write user, item, time, rating and tex
 - loop, as is: the same without cleaning and without the set;
 - pandas, as is: `pandas.read_json(lines=True, chunksize=100000)`, written chunk by chunk.
 
+"... reading" stops before anything is cleaned or written: rows are parsed into record batches or
+frames and dropped.
+
 pandas is no dependency of the project: install it beside. Prints a Markdown table.
 """
 
@@ -24,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +36,10 @@ import pyarrow.parquet as pq
 
 from benchmarks.ingest.generated_reviews import write_reviews
 from pipeline.catalog import Catalog, Domain
+from pipeline.ingest.amazon_reviews import read_amazon_reviews
 from pipeline.ingest.clean import clean_text
 from pipeline.ingest.reviews import ingest_reviews
+from pipeline.ingest.rows import ReadLog
 from pipeline.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,8 +76,9 @@ def _compare(rows: int, repeats: int) -> None:
         path = Path(folder, "reviews.json.gz")
         write_reviews(path, rows)
         turns = [{way: _child(way, path) for way in WAYS} for _ in range(repeats)]
-    ours = {key: _best(turns, "ours", key) for key in ("seconds", "cpu_seconds")}
     for way in WAYS:
+        rival = "ours, reading" if way.endswith("reading") else "ours"
+        ours = {key: _best(turns, rival, key) for key in ("seconds", "cpu_seconds")}
         seconds, cpu = _best(turns, way, "seconds"), _best(turns, way, "cpu_seconds")
         peak = max(turn[way]["peak_mb"] for turn in turns)
         print(
@@ -107,9 +114,18 @@ def _measured(way: Callable[[Path, Path], None], path: Path) -> dict[str, float]
 
 
 def _ours(path: Path, folder: Path) -> None:
-    domain = Domain(name="x", title="x", format="amazon-2018", reviews=path.name)
-    catalog = Catalog(folder=path.parent, domains={"x": domain}, scenarios={})
+    catalog = Catalog(folder=path.parent, domains={"x": _domain(path)}, scenarios={})
     ingest_reviews(catalog, "x", Store(folder))
+
+
+def _ours_reading(path: Path, folder: Path) -> None:
+    del folder
+    log = ReadLog(domain=_domain(path))
+    assert sum(batch.num_rows for batch in read_amazon_reviews(path, log)) == log.rows
+
+
+def _domain(path: Path) -> Domain:
+    return Domain(name="x", title="x", format="amazon-2018", reviews=path.name)
 
 
 def _loop_same_rows(path: Path, folder: Path) -> None:
@@ -118,6 +134,13 @@ def _loop_same_rows(path: Path, folder: Path) -> None:
 
 def _loop_as_is(path: Path, folder: Path) -> None:
     _write(_loop(path, clean=False), folder)
+
+
+def _loop_reading(path: Path, folder: Path) -> None:
+    del folder
+    rows = _loop(path, clean=False)
+    while chunk := list(islice(rows, _CHUNK)):
+        _batch(chunk)
 
 
 def _loop(path: Path, clean: bool) -> Iterator[tuple[Any, ...]]:
@@ -154,11 +177,21 @@ def _batch(rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
     )
 
 
-def _pandas_as_is(path: Path, folder: Path) -> None:
+def _pandas_reading(path: Path, folder: Path) -> None:
+    del folder
+    for chunk in _pandas_chunks(path):
+        assert len(chunk) <= _CHUNK
+
+
+def _pandas_chunks(path: Path) -> Any:
     try:
         import pandas as pd
     except ImportError:
         raise SystemExit("this comparison needs pandas: pip install pandas") from None
+    return pd.read_json(path, lines=True, chunksize=_CHUNK, convert_dates=False)
+
+
+def _pandas_as_is(path: Path, folder: Path) -> None:
     names = {
         "reviewerID": "user_id",
         "asin": "item_id",
@@ -166,7 +199,7 @@ def _pandas_as_is(path: Path, folder: Path) -> None:
         "overall": "rating",
     }
     with pq.ParquetWriter(folder / "reviews.parquet", SCHEMA, compression="zstd") as writer:
-        for chunk in pd.read_json(path, lines=True, chunksize=_CHUNK, convert_dates=False):
+        for chunk in _pandas_chunks(path):
             frame = chunk.rename(columns=names)
             frame["text"] = frame["summary"] + "\n" + frame["reviewText"]
             writer.write_table(pa.Table.from_pandas(frame[SCHEMA.names], schema=SCHEMA))
@@ -177,6 +210,9 @@ WAYS: dict[str, Callable[[Path, Path], None]] = {
     "loop, same rows": _loop_same_rows,
     "loop, as is": _loop_as_is,
     "pandas, as is": _pandas_as_is,
+    "ours, reading": _ours_reading,
+    "loop, reading": _loop_reading,
+    "pandas, reading": _pandas_reading,
 }
 
 

@@ -186,6 +186,52 @@ def test_clean_reviews_are_parsed_at_once(format: Format) -> None:
     assert _check_both_ways_agree(Block(path=Path("r"), first_row=1, data=line * 1 + b"\n"), format)
 
 
+PLAIN = b'{"user_id":"U","parent_asin":"I","rating":1,"timestamp":1,"text":"T"}\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"U"', b"99999999999999999999"),
+        (b'"U"', b"18446744073709551616"),
+        (b'"U"', b"1e20"),
+        (b'"U"', b"-5"),
+        (b'"U"', b"true"),
+        (b'"U"', b"[1]"),
+        (b'"I"', b'"not plain"'),
+        (b'"I"', b"null"),
+        (b'"rating":1', b'"rating":1e30'),
+        (b'"rating":1', b'"rating":1e39'),
+        (b'"rating":1', b'"rating":"1"'),
+        (b'"timestamp":1', b'"timestamp":1.0'),
+        (b'"T"', b'"\\u0000"'),
+        (b'"T"', b'"\\ud83d"'),
+        (b'"T"', b"5"),
+        (b'"T"', b"1.5"),
+        (b'"T"', b"false"),
+        (b'"T"', b'["T"]'),
+        (b'"T"', b'{"T": "T"}'),
+        (b'"T"', b'"T","style":"\\ude00"'),
+        (b'"T"', b'"T","verified_purchase":"true"'),
+        (b"}\n", b"}\n\n"),
+        (b"}\n", b"}" + PLAIN + b"\n"),
+    ],
+)
+def test_what_the_quick_way_would_read_otherwise_is_left_to_the_other(
+    old: bytes, new: bytes
+) -> None:
+    block = Block(path=Path("r"), first_row=1, data=PLAIN + PLAIN)
+    assert _check_both_ways_agree(block, "amazon-2023")
+    odd = Block(path=Path("r"), first_row=1, data=PLAIN + PLAIN.replace(old, new))
+    assert _at_once(odd, "amazon-2023") is None
+
+
+@pytest.mark.parametrize("value", [b"7", b"7.0", b"1e5", b"123456789012345", b'"1234567890"'])
+def test_ids_that_are_numbers_read_alike_both_ways(value: bytes) -> None:
+    block = Block(path=Path("r"), first_row=1, data=PLAIN.replace(b'"U"', value))
+    assert _check_both_ways_agree(block, "amazon-2023")
+
+
 @pytest.mark.parametrize("escaped", ['"\\ud83d"', '"\\ude00"', '"\\ude00\\ud83d"'])
 def test_half_a_character_in_a_field_that_is_not_read_rejects_the_row_both_ways(
     escaped: str,

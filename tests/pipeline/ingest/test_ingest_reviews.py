@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipeline.catalog import Catalog
+from pipeline.catalog import BehaviourFile, Catalog, Domain
 from pipeline.columns import REJECTED_ROWS, REVIEWS
 from pipeline.ingest import blocks, rows
 from pipeline.ingest.reviews import ingest_reviews
@@ -117,6 +117,22 @@ def test_repeats_stay_where_the_domain_keeps_them(
     catalog = dataclasses.replace(catalog, domains={"toys": domain})
     assert ingest_reviews(catalog, "toys", store).facts["dropped_duplicates"] == 1
     assert store.read_table("reviews/toys")["timestamp"].to_pylist() == [3, 1]
+
+
+def test_behaviours_of_one_user_and_item_are_told_apart(tmp_path: Path, store: Store) -> None:
+    files = tuple(
+        BehaviourFile(behaviour=name, file=f"{name}.txt") for name in ("view", "cart", "buy")
+    )
+    for entry in files:
+        (tmp_path / entry.file).write_text("U I1 I2 I1\n")
+    domain = Domain(
+        name="tmall", title="t", format="behaviour-files", folder=".", behaviour_files=files
+    )
+    catalog = Catalog(folder=tmp_path, domains={"tmall": domain}, scenarios={})
+    assert ingest_reviews(catalog, "tmall", store).facts["dropped_duplicates"] == 3
+    table = store.read_table("reviews/tmall")
+    assert table["behaviour"].to_pylist() == ["view", "view", "cart", "cart", "buy", "buy"]
+    assert table["timestamp"].to_pylist() == [0, 1] * 3
 
 
 def test_parts_of_a_published_split_are_kept(sequences: Build, store: Store) -> None:

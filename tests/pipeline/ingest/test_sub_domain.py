@@ -92,7 +92,7 @@ def test_a_sub_domain_has_its_items_and_their_reviews(
     amazon: Build, review: Callable[..., object], store: Store
 ) -> None:
     lines = [
-        review(asin=asin, reviewerID=f"U{i}") for i, asin in enumerate(["R1", "B1", "R2", "X"])
+        review(asin=asin, reviewerID=f"U{i}") for i, asin in enumerate([" R1\t", "B1", "R2", "X"])
     ]
     catalog = amazon(lines, PRODUCTS, format="amazon-2014")
     catalog = _with(catalog, "rock", "* > Rock", without=("* > R&B",))
