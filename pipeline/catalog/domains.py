@@ -102,9 +102,7 @@ class Download:
 
     category: str  # as the release spells it: "Grocery_and_Gourmet_Food"
     kind: Literal["full", "5-core", "ratings"] = "full"
-    base_url: str | None = (
-        None  # of a mirror with the official paths
-    )
+    base_url: str | None = None  # of a mirror with the official paths
     reviews_sha256: str | None = None  # in hex; checked where given
     items_sha256: str | None = None
     allow_private: bool = False  # connect to this machine and its network, too

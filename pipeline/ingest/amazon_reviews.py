@@ -47,7 +47,8 @@ def read_amazon_reviews(path: Path, log: ReadLog) -> Iterator[pa.RecordBatch]:
             yield from batches(_parsed_one_by_one(block, release, log), REVIEWS, log)
         else:
             log.rows += frame.height
-            yield from frame.to_arrow(compat_level=pl.CompatLevel.newest()).to_batches()
+            # The parser leaves a chunk for every few hundred lines.
+            yield from frame.rechunk().to_arrow(compat_level=pl.CompatLevel.newest()).to_batches()
 
 
 def parse_object(line: bytes) -> dict[str, Any]:

@@ -25,8 +25,23 @@ def clean_items(frame: pl.DataFrame, rules: Rules) -> pl.DataFrame:
         clean_lines(frame["category"], clean_line).alias("category"),
         clean_texts(frame["description"]).alias("description"),
         _prices(frame["price"], rules).alias("price"),
-        pl.col("categories", "image_urls").fill_null(pl.lit([], pl.List(pl.String))),
+        _paths(frame["categories"]).alias("categories"),
+        pl.col("image_urls").fill_null(pl.lit([], pl.List(pl.String))),
     )
+
+
+def _paths(paths: pl.Series) -> pl.Series:
+    """Every path without markup; an empty list where there is none."""
+    lengths = paths.list.len().fill_null(0)
+    flat = paths.filter(lengths > 0).explode()
+    names = pl.DataFrame({"row": pl.int_range(len(paths), eager=True)}).select(
+        pl.col("row").repeat_by(lengths).explode().drop_nulls()
+    )
+    cleaned = names.with_columns(clean_lines(flat, clean_line).alias("path")).drop_nulls()
+    grouped = cleaned.group_by("row", maintain_order=True).agg("path")
+    every = pl.DataFrame({"row": pl.int_range(len(paths), eager=True)})
+    lists = every.join(grouped, on="row", how="left", maintain_order="left")["path"]
+    return lists.fill_null(pl.Series([[]], dtype=pl.List(pl.String)).first())
 
 
 def _prices(texts: pl.Series, rules: Rules) -> pl.Series:

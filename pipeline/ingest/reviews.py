@@ -25,9 +25,9 @@ def ingest_reviews(catalog: Catalog, domain_name: str, store: Store) -> Outcome:
     """Write `reviews/<domain>` in the order of the raw files, and `rejected_rows/<domain>/reviews`.
 
     Of several rows of one user, item, behaviour and published part the earliest stays; where the
-    domain says `keep_repeats`, only rows of the same time are duplicates. A sub-domain reads its items from
-    the store. Raises ValueError, naming file and row, where a file is missing, damaged, not of
-    the domain's format, or holds more faulty rows than the domain allows.
+    domain says `keep_repeats`, only rows of the same time are duplicates. A sub-domain reads its
+    items from the store. Raises ValueError, naming file and row, where a file is missing, damaged,
+    not of the domain's format, or holds more faulty rows than the domain allows.
     """
     domain, rules = domain_of(catalog, domain_name), Rules()
     log = ReadLog(domain=domain)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.catalog import Catalog
+from pipeline.catalog import Catalog, Columns, Domain, ItemColumns
 from pipeline.columns import ITEMS
 from pipeline.ingest.items import ingest_items
 from pipeline.store import Store
@@ -142,3 +142,22 @@ def test_real_metadata_of_2014_has_paths_and_prices(
     assert all(price > 0 for price in table["price"].drop_null().to_pylist())
     rows = zip(table["category"].to_pylist(), table["categories"].to_pylist(), strict=True)
     assert all(category == (paths[0] if paths else None) for category, paths in rows)
+
+
+def test_every_category_path_is_cleaned_whatever_the_format(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("u,i,t\nu1,i1,5\n")
+    (tmp_path / "i.csv").write_text("i,c\ni1,Music > R&amp;B\ni2,\n")
+    domain = Domain(
+        name="own",
+        title="own",
+        format="table",
+        reviews="r.csv",
+        columns=Columns(user="u", item="i", timestamp="t"),
+        items="i.csv",
+        item_columns=ItemColumns(item="i", category="c"),
+    )
+    store = Store(tmp_path / "store")
+    ingest_items(Catalog(folder=tmp_path, domains={"own": domain}, scenarios={}), "own", store)
+    rows = store.read_table("items/own", ["item_id", "category", "categories"]).to_pylist()
+    assert [row["categories"] for row in rows] == [["Music > R&B"], []]
+    assert [row["category"] for row in rows] == ["Music > R&B", None]

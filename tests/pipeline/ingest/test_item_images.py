@@ -40,7 +40,9 @@ def ingest(tmp_path: Path, store: Store) -> Ingest:
     def call(items: dict[str, list[str]], images: Images | None, refresh: bool = False) -> Outcome:
         domain = Domain(name="toys", title="toys", format="amazon-2018", images=images)
         catalog = Catalog(folder=tmp_path, domains={"toys": domain}, scenarios={})
-        rows = [{"item_id": item, "categories": [], "image_urls": urls} for item, urls in items.items()]
+        rows = [
+            {"item_id": item, "categories": [], "image_urls": urls} for item, urls in items.items()
+        ]
         store.write_table("items/toys", ITEMS, pa.Table.from_pylist(rows, schema=ITEMS))
         return ingest_item_images(catalog, "toys", store, tmp_path / "cache", refresh)
 
