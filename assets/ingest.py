@@ -11,7 +11,7 @@ from assets.resources import Workspace
 from pipeline.catalog import Catalog, Domain, parameters
 from pipeline.digest import digest_json
 from pipeline.ingest import VERSION
-from pipeline.ingest.dump_download import Dumps, download_dumps
+from pipeline.ingest.dumps.dump_download import Dumps, download_dumps
 from pipeline.ingest.item_images import ingest_item_images
 from pipeline.ingest.items import ingest_items
 from pipeline.ingest.raw import RawFiles, prepare_raw

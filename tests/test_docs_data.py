@@ -15,9 +15,9 @@ from pipeline.catalog import Catalog, Filters, Format, load_catalog
 from pipeline.catalog.domains import NEEDED_KEYS, READ_KEYS
 from pipeline.catalog.scenarios import SPLITS, CoreRule
 from pipeline.ingest import rules
-from pipeline.ingest.dump_sources import dump_sources
+from pipeline.ingest.dumps.dump_sources import dump_sources
+from pipeline.ingest.formats.readers import paths_of
 from pipeline.ingest.items import ingest_items
-from pipeline.ingest.readers import paths_of
 from pipeline.ingest.reviews import ingest_reviews
 from pipeline.prepare import published_statistics
 from pipeline.prepare.dataset_card import build_dataset_card

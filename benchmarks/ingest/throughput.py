@@ -36,10 +36,10 @@ import pyarrow.parquet as pq
 
 from benchmarks.ingest.generated_reviews import write_reviews
 from pipeline.catalog import Catalog, Domain
-from pipeline.ingest.amazon_reviews import read_amazon_reviews
 from pipeline.ingest.clean import clean_text
+from pipeline.ingest.formats.amazon_reviews import read_amazon_reviews
+from pipeline.ingest.formats.rows import ReadLog
 from pipeline.ingest.reviews import ingest_reviews
-from pipeline.ingest.rows import ReadLog
 from pipeline.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]

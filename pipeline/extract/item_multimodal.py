@@ -17,7 +17,7 @@ from pipeline.extract.engine import Features, Image, Request
 from pipeline.extract.extraction import Extraction, features
 from pipeline.extract.feature_prompts import ITEM_PROMPT, item_request
 from pipeline.extract.feature_table import FeatureTable, write_features
-from pipeline.ingest.images import image_path, read_image
+from pipeline.ingest.images.stored_images import image_path, read_image
 from pipeline.outcome import Outcome
 from pipeline.store import Store
 

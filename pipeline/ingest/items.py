@@ -10,10 +10,10 @@ from pipeline.catalog import Catalog, Domain
 from pipeline.columns import ITEMS
 from pipeline.ingest.clean_items import clean_items
 from pipeline.ingest.distinct import write_distinct
+from pipeline.ingest.formats.readers import existing_paths, reader_of
+from pipeline.ingest.formats.rows import ReadLog
 from pipeline.ingest.raw import domain_of
-from pipeline.ingest.readers import existing_paths, reader_of
 from pipeline.ingest.rejected import write_rejected
-from pipeline.ingest.rows import ReadLog
 from pipeline.ingest.rules import Rules
 from pipeline.ingest.sub_domain import lies_within
 from pipeline.outcome import Outcome

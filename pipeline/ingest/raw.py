@@ -14,7 +14,7 @@ from pathlib import Path
 from pipeline.catalog import Catalog, Domain
 from pipeline.digest import digest_file, digest_json
 from pipeline.ingest import sample, sample_words, sample_world
-from pipeline.ingest.readers import existing_paths, paths_of
+from pipeline.ingest.formats.readers import existing_paths, paths_of
 
 _STAMP = "world.json"
 _CODE = (sample, sample_world, sample_words)

@@ -5,7 +5,7 @@ import dataclasses
 import pyarrow as pa
 
 from pipeline.columns import REJECTED_ROWS
-from pipeline.ingest.rows import ReadLog
+from pipeline.ingest.formats.rows import ReadLog
 from pipeline.store import Store
 
 _LISTED = 10

@@ -10,10 +10,10 @@ from pipeline.columns import REVIEWS
 from pipeline.ingest.ahead import ahead
 from pipeline.ingest.clean_reviews import BLANKS, clean_reviews
 from pipeline.ingest.distinct import write_distinct
+from pipeline.ingest.formats.readers import existing_paths, reader_of
+from pipeline.ingest.formats.rows import ReadLog
 from pipeline.ingest.raw import domain_of
-from pipeline.ingest.readers import existing_paths, reader_of
 from pipeline.ingest.rejected import write_rejected
-from pipeline.ingest.rows import ReadLog
 from pipeline.ingest.rules import Rules
 from pipeline.outcome import Outcome
 from pipeline.store import Store

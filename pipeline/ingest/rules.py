@@ -10,7 +10,7 @@ from typing import Literal
 import polars as pl
 
 from pipeline.catalog import Domain
-from pipeline.ingest.rows import shown
+from pipeline.ingest.formats.rows import shown
 
 Effect = Literal["changed", "dropped"]
 

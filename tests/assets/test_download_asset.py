@@ -11,7 +11,7 @@ from assets.definitions import build_defs
 from assets.ingest import ingest_assets
 from assets.refresh import refresh
 from assets.resources import Workspace
-from tests.pipeline.ingest.dump_server import DumpServer, Served
+from tests.pipeline.ingest.dumps.dump_server import DumpServer, Served
 
 SHOP = """
 [domain.cards]

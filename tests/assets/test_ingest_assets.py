@@ -14,7 +14,7 @@ from assets.ingest import ingest_assets
 from assets.refresh import refresh
 from assets.resources import Workspace
 from pipeline.ingest import sample
-from tests.pipeline.ingest.image_server import ImageServer, picture
+from tests.pipeline.ingest.images.image_server import ImageServer, picture
 
 KEY = dg.AssetKey("item_images")
 FOLDER = 'images = { folder = "pictures" }'

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from pipeline.catalog import Domain, Format
 from pipeline.columns import RAW_ITEMS, REVIEWS
-from pipeline.ingest import (
+from pipeline.ingest.formats import (
     abxi,
     amazon2023_histories,
     amazon_items,
@@ -36,11 +36,11 @@ from pipeline.ingest import (
     tmall_log,
     user_sequences,
 )
-from pipeline.ingest.amazon_releases import RELEASES
-from pipeline.ingest.blocks import Block, decode
-from pipeline.ingest.python_literals import parse_literal
-from pipeline.ingest.rows import ReadLog, RowError, shown
-from pipeline.ingest.typed_rows import Rows, review_batch, usable_rows
+from pipeline.ingest.formats.amazon_releases import RELEASES
+from pipeline.ingest.formats.blocks import Block, decode
+from pipeline.ingest.formats.python_literals import parse_literal
+from pipeline.ingest.formats.rows import ReadLog, RowError, shown
+from pipeline.ingest.formats.typed_rows import Rows, review_batch, usable_rows
 
 Cells = list[tuple[Any, ...]]
 Parser = Callable[[bytes], int]

@@ -16,7 +16,7 @@ from pipeline.columns import ITEM_IMAGES, ITEMS, REVIEWS
 from pipeline.extract.extraction import Extraction
 from pipeline.extract.item_multimodal import build_item_multimodal
 from pipeline.extract.row_cache import RowCache
-from pipeline.ingest.images import image_path
+from pipeline.ingest.images.stored_images import image_path
 from pipeline.store import Store
 from tests.pipeline.extract.echo_engine import EchoEngine
 

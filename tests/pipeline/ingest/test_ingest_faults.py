@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from pipeline.catalog import Catalog
-from pipeline.ingest import blocks, reviews
+from pipeline.ingest import reviews
+from pipeline.ingest.formats import blocks
 from pipeline.ingest.reviews import ingest_reviews
 from pipeline.store import Store
 

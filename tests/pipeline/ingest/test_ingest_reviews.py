@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.catalog import BehaviourFile, Catalog, Domain
 from pipeline.columns import REJECTED_ROWS, REVIEWS
-from pipeline.ingest import blocks, rows
+from pipeline.ingest.formats import blocks, rows
 from pipeline.ingest.reviews import ingest_reviews
 from pipeline.store import Store
 

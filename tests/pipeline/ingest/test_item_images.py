@@ -10,12 +10,12 @@ import pytest
 
 from pipeline.catalog import Catalog, Domain, Images
 from pipeline.columns import ITEM_IMAGES, ITEMS
-from pipeline.ingest.images import read_image
+from pipeline.ingest.images.stored_images import read_image
 from pipeline.ingest.item_images import ingest_item_images
 from pipeline.ingest.items import ingest_items
 from pipeline.outcome import Outcome
 from pipeline.store import Store
-from tests.pipeline.ingest.image_server import ImageServer, picture
+from tests.pipeline.ingest.images.image_server import ImageServer, picture
 
 Ingest = Callable[..., Outcome]
 

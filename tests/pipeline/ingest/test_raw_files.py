@@ -8,8 +8,8 @@ import pytest
 from pipeline.catalog import Catalog, Domain
 from pipeline.digest import digest_file
 from pipeline.ingest import sample
+from pipeline.ingest.formats.readers import existing_paths
 from pipeline.ingest.raw import prepare_raw
-from pipeline.ingest.readers import existing_paths
 
 Build = Callable[..., Catalog]
 

@@ -6,8 +6,8 @@ import pytest
 
 from pipeline.catalog import Domain
 from pipeline.columns import REJECTED_ROWS
+from pipeline.ingest.formats.rows import SHOWN, ReadLog, RowError, batches, shown
 from pipeline.ingest.rejected import write_rejected
-from pipeline.ingest.rows import SHOWN, ReadLog, RowError, batches, shown
 from pipeline.store import Store
 
 

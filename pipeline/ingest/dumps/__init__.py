@@ -1,0 +1,1 @@
+"""Official review dumps: where they are, and how they are fetched whole."""

@@ -1,0 +1,149 @@
+"""Text files of any size, plain, gzip or zstd, as blocks of whole lines.
+
+How a file is compressed is read from its first bytes, not from its name. A file that is cut off,
+damaged, no file or changed while it was read is a ValueError that names it; an empty one yields
+nothing.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+import pyarrow as pa
+
+from pipeline.ingest.formats.rows import RowError, shown
+
+BLOCK_BYTES = 16 << 20
+_PIECE_BYTES = 1 << 20  # of one read: how exactly damage is placed
+LONGEST_LINE = 256 << 20
+"""Bytes. A longer line is no line of a dump: the file has other line breaks, or none."""
+
+_GZIP, _ZSTD, _BOM = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Whole lines of a file, with their line breaks; the file's last line may lack its own."""
+
+    path: Path
+    first_row: int  # 1-based number of the first line
+    data: bytes
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """Each line with its number, without its line break; blank lines are left out."""
+        for number, line in enumerate(self.data.split(b"\n"), start=self.first_row):
+            line = line.removesuffix(b"\r")
+            if line.strip():
+                yield number, line
+
+
+def read_blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[Block]:
+    """A file's lines in blocks of about `size` bytes, at most two of them in memory.
+
+    Raises ValueError as said above. A byte order mark at the beginning is left out.
+    """
+    before = _state(path)
+    row, rest = 1, b""
+    with _opened(path) as file:
+        while pieces := _read(file, size, path, row):
+            data = b"".join([rest, *pieces])
+            if row == 1 and not rest:
+                data = data.removeprefix(_BOM)
+            end = data.rfind(b"\n") + 1
+            if end:
+                yield Block(path=path, first_row=row, data=data[:end])
+                row += data.count(b"\n", 0, end)
+            rest = data[end:]
+            if len(rest) > LONGEST_LINE:
+                raise ValueError(
+                    f"{path} row {row}: a line of more than {LONGEST_LINE >> 20} MiB; lines must "
+                    "end with a line feed. Check that the catalog names the right kind of file"
+                )
+    if rest:
+        yield Block(path=path, first_row=row, data=rest)
+    if _state(path) != before:
+        raise ValueError(
+            f"{path} changed while it was read: wait until it is whole, then materialize raw and "
+            "what follows again"
+        )
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """A file's lines with their 1-based numbers, as `Block.lines` gives them."""
+    for block in read_blocks(path):
+        yield from block.lines()
+
+
+def decode(line: bytes) -> str:
+    """A line as text. RowError where it is not UTF-8."""
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        bad = line[error.start : error.start + 4]
+        raise RowError(f"not UTF-8: bytes {shown(bad)} at position {error.start}") from error
+
+
+@contextmanager
+def opened_bytes(path: Path) -> Iterator[IO[bytes]]:
+    """A file's unpacked bytes, for formats that are no lines. Errors as in `read_blocks`."""
+    with _opened(path) as file, _damage_named(path):
+        yield file
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A file's unpacked bytes."""
+    if not path.is_file():
+        what = "is a folder; the catalog must name a file" if path.is_dir() else "is missing"
+        raise ValueError(f"{path} {what}: put the file there, or correct the catalog")
+    with path.open("rb") as probe:
+        start = probe.read(4)
+    if start.startswith(_GZIP):
+        from isal import igzip
+
+        with igzip.open(path, "rb") as file:
+            yield file
+    elif start == _ZSTD:
+        with pa.input_stream(str(path), compression="zstd") as file:
+            yield file
+    else:
+        with path.open("rb", buffering=0) as file:
+            yield file
+
+
+def _read(file: Any, size: int, path: Path, row: int) -> list[bytes]:
+    """About `size` bytes more, the first of which belong to a row; fewer at the file's end."""
+    pieces: list[bytes] = []
+    while sum(map(len, pieces)) < size:
+        with _damage_named(path, lambda: row + sum(piece.count(b"\n") for piece in pieces)):
+            piece = file.read(min(size, _PIECE_BYTES))
+        if not piece:
+            break
+        pieces.append(piece)
+    return pieces
+
+
+@contextmanager
+def _damage_named(path: Path, row: Callable[[], int] | None = None) -> Iterator[None]:
+    from isal.igzip_lib import IsalError
+
+    damage = (EOFError, OSError, cast(type[Exception], IsalError))
+    try:
+        yield
+    except damage as error:
+        where = f" in row {row()} or soon after" if row else ""
+        raise ValueError(
+            f"{path} is cut off or damaged{where} ({error}). Fetch the file again"
+        ) from error
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """What changes when someone writes to a file."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return (-1, -1)  # opening it says so
+    return status.st_size, status.st_mtime_ns
