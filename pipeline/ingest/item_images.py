@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from pipeline.catalog import Catalog, Images
 from pipeline.columns import ITEM_IMAGES
+from pipeline.ingest.images.image_address import address_rule
+from pipeline.ingest.images.image_folder import files_by_item, keep_files
 from pipeline.ingest.images.stored_images import Answer
-from pipeline.ingest.images.stored_images.image_address import address_rule
-from pipeline.ingest.images.stored_images.image_folder import files_by_item, keep_files
 from pipeline.ingest.raw import domain_of
 from pipeline.outcome import Fact, Outcome
 from pipeline.store import Store
@@ -76,7 +76,7 @@ def _gathered(
         answers |= keep_files(folder, _flat(files), cache, settings)
     if not settings.download:
         return {item: files.get(item, []) for item in urls}, answers, facts
-    from pipeline.ingest.images.stored_images.image_download import (
+    from pipeline.ingest.images.image_download import (
         download_images,  # imports aiohttp
     )
 

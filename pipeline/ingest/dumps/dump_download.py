@@ -21,8 +21,8 @@ from pipeline.catalog import Catalog
 from pipeline.ingest.dumps.dump_fetch import DumpFetch, Patience, failure
 from pipeline.ingest.dumps.dump_partial import Partial, read_facts, write_facts
 from pipeline.ingest.dumps.dump_sources import DumpSource, dump_sources, release_of
-from pipeline.ingest.images.stored_images.image_address import AddressRule, is_public
-from pipeline.ingest.images.stored_images.image_fetch import open_session
+from pipeline.ingest.images.image_address import AddressRule, is_public
+from pipeline.ingest.images.image_fetch import open_session
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from yarl import URL
 
 from pipeline.ingest.dumps.dump_partial import Partial, Version
 from pipeline.ingest.dumps.dump_sources import DumpSource
-from pipeline.ingest.images.stored_images.image_address import BlockedAddress, parsed_url
+from pipeline.ingest.images.image_address import BlockedAddress, parsed_url
 
 log = logging.getLogger(__name__)
 

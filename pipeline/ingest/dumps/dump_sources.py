@@ -17,7 +17,7 @@ import difflib
 from dataclasses import dataclass
 
 from pipeline.catalog import Domain, Download
-from pipeline.ingest.images.stored_images.image_address import parsed_url
+from pipeline.ingest.images.image_address import parsed_url
 
 _CLOSE = 0.5  # of difflib's ratio, for names that may have been meant
 

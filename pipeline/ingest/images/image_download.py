@@ -16,10 +16,10 @@ from pathlib import Path
 from anyio.from_thread import start_blocking_portal
 
 from pipeline.catalog import Images
+from pipeline.ingest.images.image_address import AddressRule, parsed_url
+from pipeline.ingest.images.image_fetch import UNCHANGED, Fetcher, Reply, open_session
+from pipeline.ingest.images.image_log import AnswerLog, Logged
 from pipeline.ingest.images.stored_images import Answer, image_path, keep_image
-from pipeline.ingest.images.stored_images.image_address import AddressRule, parsed_url
-from pipeline.ingest.images.stored_images.image_fetch import UNCHANGED, Fetcher, Reply, open_session
-from pipeline.ingest.images.stored_images.image_log import AnswerLog, Logged
 
 log = logging.getLogger(__name__)
 

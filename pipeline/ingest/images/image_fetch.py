@@ -11,7 +11,7 @@ import aiohttp
 from yarl import URL
 
 from pipeline.catalog import Images
-from pipeline.ingest.images.stored_images.image_address import (
+from pipeline.ingest.images.image_address import (
     AddressRule,
     BlockedAddress,
     checked_socket,

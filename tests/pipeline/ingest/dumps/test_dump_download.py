@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline.ingest.images.stored_images.image_fetch import open_session
 from yarl import URL
 
 from pipeline.catalog import Catalog, Domain, Download
@@ -27,6 +26,7 @@ from pipeline.ingest.dumps.dump_download import DumpFile, download_dumps
 from pipeline.ingest.dumps.dump_fetch import DumpFetch, Patience, redirect_target
 from pipeline.ingest.dumps.dump_partial import Partial
 from pipeline.ingest.dumps.dump_sources import dump_sources
+from pipeline.ingest.images.image_fetch import open_session
 from tests.pipeline.ingest.dumps.dump_server import (
     DumpServer,
     Fault,

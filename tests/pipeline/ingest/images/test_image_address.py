@@ -3,7 +3,8 @@
 from ipaddress import ip_address
 
 import pytest
-from pipeline.ingest.images.stored_images.image_address import is_public, parsed_url
+
+from pipeline.ingest.images.image_address import is_public, parsed_url
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "193.0.6.139", "2600:1f18::1", "64:ff9b::808:808"])

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pipeline.ingest.images.stored_images.image_address import Address, AddressRule, is_public
-from pipeline.ingest.images.stored_images.image_download import Downloaded, download_images
 
 from pipeline.catalog import Images
+from pipeline.ingest.images.image_address import Address, AddressRule, is_public
+from pipeline.ingest.images.image_download import Downloaded, download_images
 from pipeline.ingest.images.stored_images import image_path, read_image
 from tests.pipeline.ingest.images.image_server import Handler, ImageServer, Route, picture
 

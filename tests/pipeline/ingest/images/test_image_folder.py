@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from pipeline.ingest.images.stored_images.image_folder import files_by_item, keep_files
 
 from pipeline.catalog import Images
+from pipeline.ingest.images.image_folder import files_by_item, keep_files
 from tests.pipeline.ingest.images.image_server import picture
 
 SETTINGS = Images(folder="images", max_bytes=10_000)

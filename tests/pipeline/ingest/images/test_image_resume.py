@@ -10,11 +10,11 @@ from pathlib import Path
 
 import orjson
 import pytest
-from pipeline.ingest.images.stored_images.image_download import Downloaded, download_images
-from pipeline.ingest.images.stored_images.image_log import AnswerLog, Logged
 
 from pipeline.catalog import Images
 from pipeline.ingest.images import image_download, image_log
+from pipeline.ingest.images.image_download import Downloaded, download_images
+from pipeline.ingest.images.image_log import AnswerLog, Logged
 from pipeline.ingest.images.stored_images import Answer
 from tests.pipeline.ingest.images.image_server import ImageServer, picture
 
@@ -25,7 +25,7 @@ SCRIPT = """
 import signal, sys
 from pathlib import Path
 from pipeline.catalog import Images
-from pipeline.ingest.images.stored_images.image_download import download_images
+from pipeline.ingest.images.image_download import download_images
 
 class Interrupted(BaseException):
     "As Dagster raises it in the main thread: neither an Exception nor a KeyboardInterrupt."
