@@ -89,7 +89,7 @@ def _parsed_at_once(block: Block, release: Release) -> pl.DataFrame | None:
         raw = pl.read_ndjson(block.data, schema=_raw_schema(release))
     except pl.exceptions.PolarsError:
         return None  # some line is not what it must be: which one is found one by one
-    if raw.height != _num_lines(block) or not _has_texts(raw, block, release):
+    if raw.height != block.num_lines or not _has_texts(raw, block, release):
         return None
     frame = raw.select(
         user_id=release.user,
@@ -116,10 +116,6 @@ def _raw_schema(release: Release) -> dict[str, Any]:
     schema: dict[str, Any] = dict.fromkeys(names, pl.String)
     schema |= {release.time: pl.Int64, release.rating: pl.Float64}
     return schema | ({release.verified: pl.Boolean} if release.verified else {})
-
-
-def _num_lines(block: Block) -> int:
-    return block.data.count(b"\n") + (not block.data.endswith(b"\n"))
 
 
 def _has_texts(raw: pl.DataFrame, block: Block, release: Release) -> bool:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -32,6 +33,11 @@ class Block:
     first_row: int  # 1-based number of the first line
     data: bytes
 
+    @cached_property
+    def num_lines(self) -> int:
+        """How many lines there are, blank ones included."""
+        return self.data.count(b"\n") + (not self.data.endswith(b"\n"))
+
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Each line with its number, without its line break; blank lines are left out."""
         for number, line in enumerate(self.data.split(b"\n"), start=self.first_row):
@@ -54,8 +60,9 @@ def read_blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[Block]:
                 data = data.removeprefix(_BOM)
             end = data.rfind(b"\n") + 1
             if end:
-                yield Block(path=path, first_row=row, data=data[:end])
-                row += data.count(b"\n", 0, end)
+                block = Block(path=path, first_row=row, data=data[:end])
+                yield block
+                row += block.num_lines
             rest = data[end:]
             if len(rest) > LONGEST_LINE:
                 raise ValueError(
