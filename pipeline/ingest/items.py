@@ -1,5 +1,6 @@
 """A domain's items: read, cleaned by rules, one row an item, stored."""
 
+import dataclasses
 from collections.abc import Iterator
 
 import polars as pl
@@ -9,11 +10,10 @@ import pyarrow.compute as pc
 from pipeline.catalog import Catalog, Domain
 from pipeline.columns import ITEMS
 from pipeline.ingest.clean_items import clean_items
-from pipeline.ingest.distinct import write_distinct
+from pipeline.ingest.cleaned_table import CleanedTable, write_cleaned
 from pipeline.ingest.formats.readers import existing_paths, reader_of
 from pipeline.ingest.formats.rows import ReadLog
 from pipeline.ingest.raw import domain_of
-from pipeline.ingest.rejected import write_rejected
 from pipeline.ingest.rules import Rules
 from pipeline.ingest.sub_domain import lies_within
 from pipeline.outcome import Outcome
@@ -36,31 +36,17 @@ def ingest_items(catalog: Catalog, domain_name: str, store: Store) -> Outcome:
     )
     if domain.within:
         frames = _within(frames, domain, rules)
-    artifact, duplicates = write_distinct(
-        store,
-        f"items/{domain_name}",
-        ITEMS,
-        _checked(frames, log, rules),
-        ["item_id"],
-        pl.col("title").is_null(),
+    table = CleanedTable(
+        kind="items",
+        schema=ITEMS,
+        same=["item_id"],
+        order=pl.col("title").is_null(),
+        when_empty=_nothing_within(domain) if domain.within else None,
     )
-    rules.drop("duplicates", duplicates)
-    rejected = write_rejected(store, f"{domain_name}/items", log)
-    rows_out = artifact.num_rows or 0
-    return Outcome(
-        artifact=artifact,
-        facts={
-            "rows_in": log.rows + len(log.rejected),
-            "rejected_rows": len(log.rejected),
-            **rules.facts(),
-            "rows_out": rows_out,
-            **_missing(store, artifact.key),
-        },
-        tables={
-            "rules": rules.markdown(log.rows, len(log.rejected), rows_out),
-            **({"rejected rows": rejected} if rejected else {}),
-        },
-        preview=_preview(store, artifact.key),
+    outcome = write_cleaned(table, frames, log, rules, store)
+    key = outcome.artifact.key
+    return dataclasses.replace(
+        outcome, facts={**outcome.facts, **_missing(store, key)}, preview=_preview(store, key)
     )
 
 
@@ -70,19 +56,12 @@ def _within(frames: Iterator[pl.DataFrame], domain: Domain, rules: Rules) -> Ite
         yield rules.kept(frame, "outside_the_sub_domain", outside, "category")
 
 
-def _checked(frames: Iterator[pl.DataFrame], log: ReadLog, rules: Rules) -> Iterator[pl.DataFrame]:
-    """The same frames; once they are through, an error where too little of them can be used."""
-    rows = 0
-    for frame in frames:
-        rows += frame.height
-        yield frame
-    rules.check(log.rows, log.domain)
-    if log.domain.within and not rows:
-        raise ValueError(
-            f"sub-domain {log.domain.name!r}: none of {log.rows} items lies on "
-            f"{' or '.join(log.domain.paths)}: check domain.{log.domain.name}.paths; names are "
-            "those of the metadata, from the first on, joined by ' > '"
-        )
+def _nothing_within(domain: Domain) -> str:
+    return (
+        f"sub-domain {domain.name!r}: no item lies on {' or '.join(domain.paths)}: check "
+        f"domain.{domain.name}.paths; names are those of the metadata, from the first on, joined "
+        "by ' > '"
+    )
 
 
 def _missing(store: Store, key: str) -> dict[str, int]:

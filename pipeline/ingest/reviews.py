@@ -1,5 +1,6 @@
 """A domain's reviews: read, cleaned by rules, freed of duplicates, stored."""
 
+import dataclasses
 from collections.abc import Iterator
 
 import polars as pl
@@ -9,11 +10,10 @@ from pipeline.catalog import Catalog, Domain
 from pipeline.columns import REVIEWS
 from pipeline.ingest.ahead import ahead
 from pipeline.ingest.clean_reviews import BLANKS, clean_reviews
-from pipeline.ingest.distinct import write_distinct
+from pipeline.ingest.cleaned_table import CleanedTable, write_cleaned
 from pipeline.ingest.formats.readers import existing_paths, reader_of
 from pipeline.ingest.formats.rows import ReadLog
 from pipeline.ingest.raw import domain_of
-from pipeline.ingest.rejected import write_rejected
 from pipeline.ingest.rules import Rules
 from pipeline.outcome import Outcome
 from pipeline.store import Store
@@ -38,32 +38,16 @@ def ingest_reviews(catalog: Catalog, domain_name: str, store: Store) -> Outcome:
     cleaned = (clean_reviews(frame, domain, rules) for frame in frames)
     # A published split may ask again for what it showed: parts are no duplicates of each other.
     same = ["user_id", "item_id", "behaviour", "part"]
-    same += ["timestamp"] if domain.keep_repeats else []
-    artifact, duplicates = write_distinct(
-        store,
-        f"reviews/{domain_name}",
-        REVIEWS,
-        _checked(cleaned, log, rules),
-        same,
-        pl.col("timestamp"),
+    table = CleanedTable(
+        kind="reviews",
+        schema=REVIEWS,
+        same=[*same, "timestamp"] if domain.keep_repeats else same,
+        order=pl.col("timestamp"),
+        when_empty=f"domain {domain_name!r} holds no usable row: check its files and paths in "
+        "the catalog",
     )
-    rules.drop("duplicates", duplicates)
-    rejected = write_rejected(store, f"{domain_name}/reviews", log)
-    rows_out = artifact.num_rows or 0
-    return Outcome(
-        artifact=artifact,
-        facts={
-            "rows_in": log.rows + len(log.rejected),
-            "rejected_rows": len(log.rejected),
-            **rules.facts(),
-            "rows_out": rows_out,
-        },
-        tables={
-            "rules": rules.markdown(log.rows, len(log.rejected), rows_out),
-            **({"rejected rows": rejected} if rejected else {}),
-        },
-        preview=_preview(store, artifact.key),
-    )
+    outcome = write_cleaned(table, cleaned, log, rules, store)
+    return dataclasses.replace(outcome, preview=_preview(store, outcome.artifact.key))
 
 
 def _frames(batches: Iterator[pa.RecordBatch]) -> Iterator[pl.DataFrame]:
@@ -80,20 +64,6 @@ def _of_items(
         ids = frame["item_id"].str.strip_chars(BLANKS)  # as they are trimmed later
         outside = ~ids.is_in(own).fill_null(False)
         yield rules.kept(frame, "outside_the_sub_domain", outside, "item_id")
-
-
-def _checked(frames: Iterator[pl.DataFrame], log: ReadLog, rules: Rules) -> Iterator[pl.DataFrame]:
-    """The same frames; once they are through, an error where too little of them can be used."""
-    rows = 0
-    for frame in frames:
-        rows += frame.height
-        yield frame
-    rules.check(log.rows, log.domain)
-    if not rows:
-        raise ValueError(
-            f"domain {log.domain.name!r} holds no usable row ({log.rows} were read, "
-            f"{len(log.rejected)} rejected): check its files and paths in the catalog"
-        )
 
 
 def _preview(store: Store, key: str) -> pa.Table:

@@ -88,7 +88,7 @@ def test_an_error_leaves_what_was_stored_and_no_scratch_file(
 def test_an_empty_dump_is_an_error(amazon: Build, store: Store, data: bytes) -> None:
     catalog = amazon()
     _put(catalog, data)
-    with pytest.raises(ValueError, match=r"'toys' holds no usable row \(0 were read, 0 rejected\)"):
+    with pytest.raises(ValueError, match=r"'toys' holds no usable row.*\(0 read, 0 rejected\)"):
         ingest_reviews(catalog, "toys", store)
     assert _stored(store) == []
 
