@@ -16,15 +16,17 @@ LEAK_CHECK = "no_leak"
 VECTORS_CHECK = "vectors_are_finite_and_none_is_zero"
 
 
-def check_leaks(check: Callable[[], None]) -> dg.AssetCheckResult:
+def check_leaks(scenario: str, check: Callable[[], None]) -> dg.AssetCheckResult:
     """Nothing of an evaluation case is seen in training or in its own history."""
     try:
         check()
     except ValueError as breach:
         return dg.AssetCheckResult(
-            check_name=LEAK_CHECK, passed=False, metadata={"breach": str(breach)}
+            check_name=LEAK_CHECK,
+            passed=False,
+            metadata={"scenario": scenario, "breach": str(breach)},
         )
-    return dg.AssetCheckResult(check_name=LEAK_CHECK, passed=True)
+    return dg.AssetCheckResult(check_name=LEAK_CHECK, passed=True, metadata={"scenario": scenario})
 
 
 def check_item_vectors(scenario: Scenario, store: Store) -> dg.AssetCheckResult:

@@ -16,6 +16,7 @@ from pipeline.ingest.item_images import ingest_item_images
 from pipeline.ingest.items import ingest_items
 from pipeline.ingest.raw import RawFiles, prepare_raw
 from pipeline.ingest.reviews import ingest_reviews
+from pipeline.markdown import table
 
 GROUP = "ingest"
 
@@ -125,24 +126,24 @@ def _read_from_raw(domain: Domain) -> dict[str, Any]:
 
 def _download_result(dumps: Dumps) -> dg.MaterializeResult:
     rows = [
-        f"| {file.role} | {file.status} | {file.num_bytes:,} | {file.seconds:.1f} | {file.url} "
-        f"| {file.sha256} |"
+        [file.role, file.status, f"{file.num_bytes:,}", f"{file.seconds:.1f}", file.url]
         for file in dumps.files
     ]
-    head = ["| role | status | bytes | seconds | from | sha256 |", "|---|---|---:|---:|---|---|"]
+    files = table(["role", "status", "bytes", "seconds", "from"], rows, words=2)
     digest = digest_json({file.role: file.sha256 for file in dumps.files})
     return dg.MaterializeResult(
         data_version=dg.DataVersion(digest),
         metadata={
             "terms": dg.MetadataValue.md(dumps.terms),
-            "files": dg.MetadataValue.md("\n".join([*head, *rows])),
+            "files": dg.MetadataValue.md(files),
+            **{f"sha256 of {file.role}": file.sha256 for file in dumps.files},
         },
     )
 
 
 def _raw_result(files: RawFiles) -> dg.MaterializeResult:
-    rows = [f"| {role} | {files.sizes[role]:,} | {path} |" for role, path in files.paths.items()]
-    table = "\n".join(["| role | bytes | file |", "|---|---|---|", *rows])
+    rows = [[role, str(path), f"{files.sizes[role]:,}"] for role, path in files.paths.items()]
+    listed = table(["role", "file", "bytes"], rows, words=2)
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(files.digest), metadata={"files": dg.MetadataValue.md(table)}
+        data_version=dg.DataVersion(files.digest), metadata={"files": dg.MetadataValue.md(listed)}
     )

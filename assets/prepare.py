@@ -170,13 +170,20 @@ def _task_asset(
         group_name=GROUP,
         kinds={"polars", "parquet"},
         code_version=_versioned(catalog, scenarios, *_READ[name]),
-        check_specs=[dg.AssetCheckSpec(LEAK_CHECK, asset=name, blocking=True)],
+        check_specs=[
+            dg.AssetCheckSpec(
+                LEAK_CHECK,
+                asset=name,
+                blocking=True,
+                description="No answer of an evaluation case is seen in training or in a history.",
+            )
+        ],
     )
     def cases(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         scenario = workspace.scenario(context.partition_key)
         return materialized(
             lambda: build(scenario, workspace.store),
-            lambda: check_leaks(lambda: check(scenario, workspace.store)),
+            lambda: check_leaks(scenario.name, lambda: check(scenario, workspace.store)),
         )
 
     return cases

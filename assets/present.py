@@ -1,7 +1,6 @@
 """An Outcome of the pipeline as what Dagster stores and its UI shows."""
 
 import base64
-import html
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -15,6 +14,7 @@ from pipeline.digest import digest_json
 from pipeline.extract.engine import Engine
 from pipeline.extract.extraction import Extraction
 from pipeline.extract.row_cache import RowCache
+from pipeline.markdown import plain
 from pipeline.outcome import Fact, Outcome
 
 _CELL_CHARACTERS = 60
@@ -113,7 +113,8 @@ def _metadata(outcome: Outcome) -> dict[str, Any]:
         metadata[title] = _image(title, png)
     if outcome.preview is not None:
         metadata["preview"] = dg.MetadataValue.md(markdown_table(outcome.preview))
-        metadata["dagster/column_schema"] = _column_schema(outcome.preview.schema)
+    if artifact.schema is not None:
+        metadata["dagster/column_schema"] = _column_schema(artifact.schema)
     if artifact.num_rows is not None:
         metadata["dagster/row_count"] = artifact.num_rows
     if artifact.shapes:
@@ -144,10 +145,14 @@ def markdown_table(table: pa.Table) -> str:
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        value = f"{value:.6g}"
+    elif isinstance(value, list):
+        value = "; ".join(map(str, value))
     text = " ".join(str("" if value is None else value).split())
     if len(text) > _CELL_CHARACTERS:
         text = f"{text[:_CELL_CHARACTERS]}..."
-    return html.escape(text, quote=False).replace("|", "\\|")
+    return plain(text)
 
 
 def _column_schema(schema: pa.Schema) -> dg.TableSchema:

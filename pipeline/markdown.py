@@ -10,8 +10,11 @@ def plain(text: str) -> str:
     escaped = re.sub(r"([\\`*\[\]|~])", r"\\\1", one_line)
     escaped = escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     # Inside a word an underscore is only an underscore; a line's start can open a list.
-    escaped = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", escaped)
-    return re.sub(r"^([#+-]|\d+[.)])(?=\s|$)", r"\\\1", escaped)
+    escaped = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", escaped)
+    # Where a bare URL were made a link, an escape in it would be seen.
+    escaped = escaped.replace("://", "\\://")
+    escaped = re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", escaped)
+    return re.sub(r"^([#+-])(?=\s|$)", r"\\\1", escaped)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:

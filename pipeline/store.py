@@ -39,6 +39,7 @@ class Artifact:
     digest: str  # of the logical content, 16 hex characters
     num_bytes: int
     num_rows: int | None = None  # tables only
+    schema: pa.Schema | None = None  # tables only
     shapes: dict[str, tuple[int, ...]] | None = None  # tensors only
 
 
@@ -78,6 +79,7 @@ class Store:
             digest=digest.hexdigest(),
             num_bytes=path.stat().st_size,
             num_rows=num_rows,
+            schema=schema,
         )
 
     def read_table(self, key: str, columns: list[str] | None = None) -> pa.Table:

@@ -25,12 +25,12 @@ def clean_items(frame: pl.DataFrame, rules: Rules) -> pl.DataFrame:
         clean_lines(frame["category"], clean_line).alias("category"),
         clean_texts(frame["description"]).alias("description"),
         _prices(frame["price"], rules).alias("price"),
-        _paths(frame["categories"]).alias("categories"),
+        clean_paths(frame["categories"]).alias("categories"),
         pl.col("image_urls").fill_null(pl.lit([], pl.List(pl.String))),
     )
 
 
-def _paths(paths: pl.Series) -> pl.Series:
+def clean_paths(paths: pl.Series) -> pl.Series:
     """Every path without markup; an empty list where there is none."""
     lengths = paths.list.len().fill_null(0)
     flat = paths.filter(lengths > 0).explode()

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from pipeline.catalog import Catalog, Domain
 from pipeline.columns import ITEMS
-from pipeline.ingest.clean_items import clean_items
+from pipeline.ingest.clean_items import clean_items, clean_paths
 from pipeline.ingest.cleaned_table import CleanedTable, write_cleaned
 from pipeline.ingest.formats.readers import existing_paths, reader_of
 from pipeline.ingest.formats.rows import ReadLog
@@ -30,12 +30,10 @@ def ingest_items(catalog: Catalog, domain_name: str, store: Store) -> Outcome:
     domain, rules = domain_of(catalog, domain_name), Rules()
     log = ReadLog(domain=domain)
     batches = reader_of(domain).read_items(existing_paths(catalog, domain), log)
-    frames: Iterator[pl.DataFrame] = (
-        clean_items(pl.DataFrame(pl.from_arrow(batch)), rules).select(ITEMS.names)
-        for batch in batches
-    )
+    frames: Iterator[pl.DataFrame] = (pl.DataFrame(pl.from_arrow(batch)) for batch in batches)
     if domain.within:
         frames = _within(frames, domain, rules)
+    cleaned = (clean_items(frame, rules).select(ITEMS.names) for frame in frames)
     table = CleanedTable(
         kind="items",
         schema=ITEMS,
@@ -43,7 +41,7 @@ def ingest_items(catalog: Catalog, domain_name: str, store: Store) -> Outcome:
         order=pl.col("title").is_null(),
         when_empty=_nothing_within(domain) if domain.within else None,
     )
-    outcome = write_cleaned(table, frames, log, rules, store)
+    outcome = write_cleaned(table, cleaned, log, rules, store)
     key = outcome.artifact.key
     return dataclasses.replace(
         outcome, facts={**outcome.facts, **_missing(store, key)}, preview=_preview(store, key)
@@ -52,7 +50,7 @@ def ingest_items(catalog: Catalog, domain_name: str, store: Store) -> Outcome:
 
 def _within(frames: Iterator[pl.DataFrame], domain: Domain, rules: Rules) -> Iterator[pl.DataFrame]:
     for frame in frames:
-        outside = ~lies_within(frame["categories"], domain)
+        outside = ~lies_within(clean_paths(frame["categories"]), domain)
         yield rules.kept(frame, "outside_the_sub_domain", outside, "category")
 
 

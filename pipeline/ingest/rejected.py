@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from pipeline.columns import REJECTED_ROWS
 from pipeline.ingest.formats.rows import ReadLog
+from pipeline.markdown import plain
 from pipeline.store import Store
 
 _LISTED = 10
@@ -18,9 +19,5 @@ def write_rejected(store: Store, name: str, log: ReadLog) -> str:
     store.write_table(f"rejected_rows/{name}", REJECTED_ROWS, table)
     if not rows:
         return ""
-    lines = [f"| {r.file} | {r.row} | {_cell(r.reason)} |" for r in log.rejected[:_LISTED]]
+    lines = [f"| {r.file} | {r.row} | {plain(r.reason)} |" for r in log.rejected[:_LISTED]]
     return "\n".join(["| file | row | reason |", "|---|---:|---|", *lines])
-
-
-def _cell(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")

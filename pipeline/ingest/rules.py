@@ -18,14 +18,14 @@ _MEANINGS = {
     "ids_trimmed": "blanks around a user's or an item's id taken away",
     "milliseconds": "time given in milliseconds, turned into seconds",
     "texts_cleaned": "markup, entities, control characters, needless blanks taken away",
-    "titles_cleaned": "the same of titles; page scripts are no titles",
+    "titles_cleaned": "the same taken away from titles; page scripts are no titles",
     "prices_read": "prices given as text, turned into numbers",
     "without_user": "no user id",
     "without_item": "no item id",
     "absurd_time": "no time, one before 1970, or one after 2100",
     "impossible_rating": "a rating outside the domain's range",
     "outside_the_sub_domain": "items of other categories",
-    "duplicates": "later rows of the same user and item, or of the same item",
+    "duplicates": "further rows of what was there: a user and item, or an item's metadata",
     "unreadable_prices": "prices that hold no amount",
 }
 """What each rule means, in the order in which people see them."""
@@ -79,7 +79,7 @@ class Rules:
         """Rows in, what each rule did, rows out, as a table."""
         lines = ["| rule | rows | what it does |", "|---|---:|---|"]
         lines.append(f"| *rows in* | {rows_in + rejected:,} | what the files hold |")
-        lines.append(f"| rejected | {rejected:,} | unreadable, listed in rejected_rows |")
+        lines.append(f"| rejected | {rejected:,} | unreadable; the first are listed below |")
         for effect, counts in (("dropped", self.dropped), ("changed", self.changed)):
             for rule, meaning in _MEANINGS.items():
                 if rule in counts:

@@ -129,7 +129,7 @@ def _tables(domains: tuple[str, ...], values: Values, compared: Values) -> dict[
 
 def _facts(values: Values, compared: Values) -> dict[str, Fact]:
     facts: dict[str, Fact] = {key: int(values[ALL, key]) for key in _HEADLINES}
-    facts["density"] = values[ALL, "density"]
+    facts["density"] = float(f"{values[ALL, 'density']:.4g}")
     if compared:
         same = sum(
             key in values

@@ -17,7 +17,7 @@ def test_a_line_cannot_begin_a_heading_or_a_list() -> None:
     assert [plain(text) for text in ("# a", "- a", "1. a", "+5")] == [
         r"\# a",
         r"\- a",
-        r"\1. a",
+        r"1\. a",
         "+5",
     ]
 

@@ -31,7 +31,7 @@ def test_rejected_rows_are_stored_and_the_first_ones_shown(store: Store) -> None
     ]
     lines = shown_rows.split("\n")
     assert len(lines) == 2 + 10
-    assert lines[2] == "| a.json | 1 | field 'x' is '&lt;b>\\|&amp;1' |"
+    assert lines[2] == "| a.json | 1 | field 'x' is '&lt;b&gt;\\|&amp;1' |"
 
 
 def test_no_rejected_rows_are_an_empty_table_and_no_text(store: Store) -> None:

@@ -351,7 +351,7 @@ def test_titles_cannot_break_out_of_the_card(two: CardWorld) -> None:
     two.domains["food"] = replace(two.domains["food"], title=hostile)
     text = two.markdown()
     row = next(line for line in text.splitlines() if line.startswith("| food | a"))
-    escaped = r"a \| b # Loud &lt;script&gt;x&lt;/script&gt; \[go\](http://evil.example) \`code\`"
+    escaped = r"a \| b # Loud &lt;script&gt;x&lt;/script&gt; \[go\](http\://evil.example) \`code\`"
     assert row == f"| food | {escaped} | n/a | whole |"
     assert "<script>" not in text and "\n# Loud" not in text
 
