@@ -80,7 +80,7 @@ def test_cells_cannot_break_out_of_their_column() -> None:
         "| a\\|b | n |",
         "|---|---|",
         "| x \\| y z | 1; 2 |",
-        "|  | [] |",
+        "|  |  |",
         f"| {'v' * 60}... |  |",
     ]
 
