@@ -99,6 +99,14 @@ class Store:
         except (OSError, pa.ArrowException) as error:
             raise _corrupt(path, error) from error
 
+    def num_rows(self, key: str) -> int:
+        """How many rows a stored table has, without reading them."""
+        path = self._existing(key, ".parquet")
+        try:
+            return int(pq.read_metadata(path).num_rows)
+        except (OSError, pa.ArrowException) as error:
+            raise _corrupt(path, error) from error
+
     # -- tensors ---------------------------------------------------------------------------
 
     def write_tensors(

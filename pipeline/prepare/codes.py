@@ -25,8 +25,19 @@ def dense_codes(hashes: np.ndarray) -> tuple[np.ndarray, int]:
     num_parts = max(-(-len(hashes) // _ROWS_AT_A_TIME), 1)
     num_codes = 0
     for part in range(num_parts):
-        rows = np.flatnonzero(hashes % np.uint64(num_parts) == part)
+        rows = _rows_of(hashes, part, num_parts)
         distinct, inverse = np.unique(hashes[rows], return_inverse=True)
         codes[rows] = inverse + num_codes
         num_codes += len(distinct)
     return codes, num_codes
+
+
+def _rows_of(hashes: np.ndarray, part: int, num_parts: int) -> np.ndarray:
+    """Where the hashes of a part are, looked for in pieces: remainders of all take room."""
+    starts = range(0, max(len(hashes), 1), _ROWS_AT_A_TIME)
+    pieces = (hashes[start : start + _ROWS_AT_A_TIME] for start in starts)
+    found = [
+        np.flatnonzero(piece % np.uint64(num_parts) == part) + start
+        for start, piece in zip(starts, pieces, strict=True)
+    ]
+    return np.concatenate(found)

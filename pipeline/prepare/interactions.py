@@ -1,7 +1,7 @@
 """Reviews of a scenario's domains become one table of interactions: filters, then the k-core.
 
-Any number of rows: the first pass over the stored reviews keeps integers alone (25 bytes a row
-that passes the filters), the second writes the rows that stay, in the order of domains and files.
+Any number of rows: the first pass over the stored reviews keeps integers alone (some 40 bytes a
+row at the peak), the second writes the rows that stay, in the order of domains and files.
 """
 
 from collections.abc import Iterator
@@ -64,31 +64,34 @@ def build_interactions(scenario: Scenario, catalog: Catalog, store: Store) -> Ou
 
 
 def _passed(scenario: Scenario, store: Store) -> Passed:
-    users, items, domains, masks = [], [], [], []
+    num_rows = [store.num_rows(f"reviews/{name}") for name in scenario.domains]
+    # Allocated whole: lists of pieces would take the same room once more when they are joined.
+    users = np.empty(sum(num_rows), dtype=np.uint64)
+    items, domains = np.empty_like(users), np.empty(len(users), dtype=np.int16)
+    masks, end = [], 0
     for place, name in enumerate(scenario.domains):
-        salt, own = np.uint64(place * _GOLDEN % 2**64), []
+        mask, row = np.zeros(num_rows[place], dtype=bool), 0
+        # A domain's items are its own, even where another domain uses the same id.
+        salt = np.uint64(place * _GOLDEN % 2**64)
         for frame in _batches(store, name, _READ):
-            mask = _filtered(frame, scenario.filters)
-            own.append(mask)
-            frame = frame.filter(mask)
-            users.append(id_hashes(frame["user_id"]))
-            # A domain's items are its own, even where another domain uses the same id.
-            items.append(id_hashes(frame["item_id"]) ^ salt)
-            domains.append(np.full(frame.height, place, dtype=np.int16))
-        masks.append(np.concatenate([*own, np.zeros(0, dtype=bool)]))
+            passes = _filtered(frame, scenario.filters)
+            mask[row : row + frame.height] = passes
+            row += frame.height
+            kept = frame.filter(passes)
+            into = slice(end, end + kept.height)
+            users[into], items[into] = id_hashes(kept["user_id"]), id_hashes(kept["item_id"]) ^ salt
+            domains[into] = place
+            end += kept.height
+        masks.append(mask)
         _check_verified(scenario, name, store)
+    user_codes = dense_codes(users[:end])[0]
+    del users  # at scale there is no room for more than is needed
     return Passed(
-        users=_codes(users),
-        items=_codes(items),
-        domains=np.concatenate(domains) if domains else np.zeros(0, dtype=np.int16),
+        users=user_codes,
+        items=dense_codes(items[:end])[0],
+        domains=domains[:end],
         by_domain=tuple(masks),
     )
-
-
-def _codes(hashes: list[np.ndarray]) -> np.ndarray:
-    whole = np.concatenate(hashes) if hashes else np.zeros(0, dtype=np.uint64)
-    hashes.clear()  # at scale there is no room for both
-    return dense_codes(whole)[0]
 
 
 def _batches(store: Store, domain: str, columns: list[str]) -> Iterator[pl.DataFrame]:
