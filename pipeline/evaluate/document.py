@@ -6,8 +6,9 @@ script and asks nothing of any network; its content policy forbids it to.
 
 import base64
 import html
-import re
 from dataclasses import dataclass
+
+from pipeline.markdown import plain
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,11 @@ def to_html(title: str, blocks: list[Block]) -> str:
 def _markdown(block: Block) -> str:
     match block:
         case Heading(text, level):
-            return f"{'#' * level} {_plain(text)}"
+            return f"{'#' * level} {plain(text)}"
         case Paragraph(text):
-            return _plain(text)
+            return plain(text)
         case Bullets(items):
-            return "\n".join(f"- {_plain(item)}" for item in items)
+            return "\n".join(f"- {plain(item)}" for item in items)
         case Grid(header, rows):
             lines = [header, ("---", *("---:" for _ in header[1:]))]
             printed = [" | ".join(map(_plain_header, line)) for line in lines]
@@ -79,24 +80,14 @@ def _markdown(block: Block) -> str:
             return ""
 
 
-def _plain(text: str) -> str:
-    """Text without meaning to Markdown or to HTML inside Markdown."""
-    one_line = " ".join(text.split())
-    escaped = re.sub(r"([\\`*\[\]|~])", r"\\\1", one_line)
-    escaped = escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    # Inside a word an underscore is only an underscore; a line's start can open a list.
-    escaped = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", escaped)
-    return re.sub(r"^([#+-]|\d+[.)])(?=\s|$)", r"\\\1", escaped)
-
-
 def _plain_header(text: str) -> str:
-    return text if set(text) <= set("-:") else _plain(text)
+    return text if set(text) <= set("-:") else plain(text)
 
 
 def _plain_cell(cell: Cell) -> str:
-    text = _plain(cell.text)
+    text = plain(cell.text)
     text = f"**{text}**" if cell.strong and text else text
-    return f"{text} {_plain(cell.detail)}".strip()
+    return f"{text} {plain(cell.detail)}".strip()
 
 
 def _html(block: Block) -> str:

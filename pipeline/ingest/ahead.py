@@ -1,6 +1,6 @@
 """Work ahead in a thread, so that reading and writing overlap."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from queue import Queue
 from threading import Event
@@ -10,7 +10,7 @@ T = TypeVar("T")
 _AHEAD = 2
 
 
-def ahead(items: Iterator[T]) -> Iterator[T]:
+def ahead(items: Iterator[T]) -> Generator[T, None, None]:
     """The same items, at most two of them made before they are asked for.
 
     What the iterator raises is raised here. Where the consumer stops early, so does the thread.

@@ -32,7 +32,7 @@ def ingest_reviews(catalog: Catalog, domain_name: str, store: Store) -> Outcome:
     domain, rules = domain_of(catalog, domain_name), Rules()
     log = ReadLog(domain=domain)
     batches = reader_of(domain).read_reviews(existing_paths(catalog, domain), log)
-    frames = ahead(_frames(batches))
+    frames: Iterator[pl.DataFrame] = ahead(_frames(batches))
     if domain.within:
         frames = _of_items(frames, store, domain, rules)
     cleaned = (clean_reviews(frame, domain, rules) for frame in frames)

@@ -88,8 +88,7 @@ def _history(cases: pl.DataFrame, scenario: Scenario, where: str) -> pl.DataFram
         .explode("items", "behaviours", empty_as_null=False)
         .rename({"items": "item", "behaviours": "code"})
     )
-    codes = history["code"]
-    if len(codes) and (codes.min() < 0 or codes.max() > len(scenario.behaviours.auxiliary)):  # type: ignore[operator]
+    if not history["code"].is_between(0, len(scenario.behaviours.auxiliary)).all():
         raise ValueError(f"{where}: a history holds an unknown behaviour code")
     many = history.group_by("case", "code", maintain_order=True).len().filter(pl.col("len") > most)
     if many.height:

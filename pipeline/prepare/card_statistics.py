@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -101,7 +101,7 @@ def measure_interactions(interactions: pl.DataFrame, domains: tuple[str, ...]) -
 def _shape(domain: str, lengths: pl.Series, counts: pl.Series) -> Values:
     """Of numbers of interactions by user, and by item."""
     total = int(lengths.sum())
-    measured = {
+    measured: dict[str, Any] = {
         "interactions": total,
         "users": len(lengths),
         "items": len(counts),
@@ -116,7 +116,7 @@ def _shape(domain: str, lengths: pl.Series, counts: pl.Series) -> Values:
         "item_count_max": counts.max(),
     }
     # Of a domain that the filters emptied there is no mean.
-    return {(domain, key): float(value) for key, value in measured.items() if value is not None}  # type: ignore[arg-type]
+    return {(domain, key): float(value) for key, value in measured.items() if value is not None}
 
 
 def _pairs(shared: pl.DataFrame, domains: tuple[str, ...]) -> Values:
@@ -164,11 +164,11 @@ def _days(interactions: pl.DataFrame) -> Values:
 def rating_counts(interactions: pl.DataFrame) -> pl.DataFrame:
     """(domain, rating, count), sorted; `rating` is the lower end of a range where they are many."""
     rated = interactions.select("domain", pl.col("rating").cast(pl.Float64)).drop_nulls("rating")
-    ratings = rated["rating"]
-    if ratings.n_unique() > MOST_RATINGS:
-        lowest, highest = float(ratings.min()), float(ratings.max())  # type: ignore[arg-type]
+    rating = pl.col("rating")
+    if rated["rating"].n_unique() > MOST_RATINGS:
+        lowest, highest = rated.select(rating.min(), rating.max().alias("highest")).row(0)
         width = (highest - lowest) / 10
-        step = ((pl.col("rating") - lowest) / width).floor().clip(0, 9)
+        step = ((rating - lowest) / width).floor().clip(0, 9)
         rated = rated.with_columns(rating=lowest + step * width)
     return rated.group_by("domain", "rating").len("count").sort("domain", "rating")
 

@@ -1,8 +1,8 @@
-"""Interactions as the tables of clicks, ratings and behaviours read them: dense items, in order.
+"""Interactions as all tables of tasks read them: dense items, in each user's order.
 
-What one user did at one time is ordered by a seeded random number of each item, as in
-`pipeline.prepare.sequences`: raw dumps give days, so ties are common, and an order by id
-would carry signal. Histories are spans of one flat array, never rows built one by one.
+What one user did at one time is ordered by a seeded random number of each item: raw dumps give
+days, so ties are common, and an order by id would carry signal. Histories are spans of one flat
+array, never rows built one by one.
 """
 
 from collections.abc import Iterator

@@ -126,7 +126,7 @@ def _facts(events: pl.DataFrame, users: pl.DataFrame) -> dict[str, Fact]:
     both = users.filter(pl.col("in_auxiliary") & pl.col("in_target")).height
     return {
         "ratings": events.height,
-        "mean_rating": round(float(events["rating"].cast(pl.Float64).mean()), 4),  # type: ignore[arg-type]
+        "mean_rating": round(events.select(pl.col("rating").cast(pl.Float64).mean()).item(), 4),
         "overlap_users": both,
         "side_users": users.filter(~pl.col("in_auxiliary")).height,
         "auxiliary_users": users.filter(~pl.col("in_target")).height,

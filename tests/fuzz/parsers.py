@@ -162,7 +162,7 @@ def amazon2023_history(data: bytes) -> int:
         if isinstance(entry, dict):
             for parse, schema in (
                 (partial(amazon2023_histories._review, user), REVIEWS),
-                (amazon2023_histories._item, RAW_ITEMS),
+                (partial(amazon2023_histories._item, user), RAW_ITEMS),
             ):
                 try:
                     count += _check_rows([parse(entry)], schema)

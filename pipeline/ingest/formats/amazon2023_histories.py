@@ -7,7 +7,8 @@ main_category}. The three files part the users, not their histories, so all thre
 `part` is null. A domain is one category: lines of others are passed over, not rejected.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,6 +18,7 @@ import pyarrow as pa
 from pipeline.catalog import Domain
 from pipeline.columns import RAW_ITEMS, REVIEWS
 from pipeline.ingest.formats.blocks import read_lines
+from pipeline.ingest.formats.parsed_lines import parsed
 from pipeline.ingest.formats.rows import ReadLog, RowError, batches, shown
 
 _ROLES = ("training", "validation", "test")
@@ -37,7 +39,7 @@ def read_reviews(paths: dict[str, Path], log: ReadLog) -> Iterator[pa.RecordBatc
     A rejected row is a line, or an entry of its history. Raises ValueError, naming the file,
     where more rows are rejected than the domain allows, and where no line is of the category.
     """
-    return batches(_reviews(paths, log), REVIEWS, log)
+    return batches(_rows(paths, _review, log), REVIEWS, log)
 
 
 def read_items(paths: dict[str, Path], log: ReadLog) -> Iterator[pa.RecordBatch]:
@@ -45,27 +47,15 @@ def read_items(paths: dict[str, Path], log: ReadLog) -> Iterator[pa.RecordBatch]
 
     `categories` holds `main_category` alone. Errors as in `read_reviews`.
     """
-    return batches(_items(paths, log), RAW_ITEMS, log)
+    return batches(_rows(paths, _item, log), RAW_ITEMS, log)
 
 
-def _reviews(paths: dict[str, Path], log: ReadLog) -> Iterator[tuple[Any, ...]]:
+def _rows(
+    paths: dict[str, Path], parse: Callable[[str, dict[str, Any]], tuple[Any, ...]], log: ReadLog
+) -> Iterator[tuple[Any, ...]]:
+    """What `parse` makes of a user and an entry of its history."""
     for path, number, user, entry in _entries(paths, log):
-        try:
-            row = _review(user, entry)
-        except RowError as error:
-            log.reject(path, number, str(error))
-            continue
-        yield row
-
-
-def _items(paths: dict[str, Path], log: ReadLog) -> Iterator[tuple[Any, ...]]:
-    for path, number, _, entry in _entries(paths, log):
-        try:
-            row = _item(entry)
-        except RowError as error:
-            log.reject(path, number, str(error))
-            continue
-        yield row
+        yield from parsed(path, [(number, entry)], partial(parse, user), log)
 
 
 def _entries(
@@ -116,7 +106,7 @@ def _review(user: str, entry: dict[str, Any]) -> tuple[Any, ...]:
     return user, item, _time(entry), _rating(entry), text, None, None, None
 
 
-def _item(entry: dict[str, Any]) -> tuple[Any, ...]:
+def _item(_: str, entry: dict[str, Any]) -> tuple[Any, ...]:
     item = _required(entry, "parent_asin", str)
     product = _optional(entry, "product", dict) or {}
     category = _optional(product, "main_category", str)

@@ -11,6 +11,7 @@ from pipeline.ingest.clean import clean_path
 from pipeline.ingest.formats.amazon_releases import RELEASES, Release
 from pipeline.ingest.formats.amazon_reviews import id_of, parse_object, text_of
 from pipeline.ingest.formats.blocks import read_lines
+from pipeline.ingest.formats.parsed_lines import parsed
 from pipeline.ingest.formats.rows import ReadLog, RowError, batches, shown
 
 _LARGEST_FIRST = ("hi_res", "large", "thumb")  # of an image object of 2023
@@ -18,17 +19,9 @@ _LARGEST_FIRST = ("hi_res", "large", "thumb")  # of an image object of 2023
 
 def read_amazon_items(path: Path, log: ReadLog) -> Iterator[pa.RecordBatch]:
     """Products in RAW_ITEMS columns. Errors as in `read_amazon_reviews`."""
-    return batches(_rows(path, RELEASES[str(log.domain.format)], log), RAW_ITEMS, log)
-
-
-def _rows(path: Path, release: Release, log: ReadLog) -> Iterator[tuple[Any, ...]]:
-    for number, line in read_lines(path):
-        try:
-            row = _item(parse_object(line), release)
-        except RowError as error:
-            log.reject(path, number, str(error))
-            continue
-        yield row
+    release = RELEASES[str(log.domain.format)]
+    rows = parsed(path, read_lines(path), lambda line: _item(parse_object(line), release), log)
+    return batches(rows, RAW_ITEMS, log)
 
 
 def _item(entry: dict[str, Any], release: Release) -> tuple[Any, ...]:

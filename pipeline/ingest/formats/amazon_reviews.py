@@ -17,6 +17,7 @@ import pyarrow as pa
 from pipeline.columns import REVIEWS
 from pipeline.ingest.formats.amazon_releases import RELEASES, Release
 from pipeline.ingest.formats.blocks import Block, decode, read_blocks
+from pipeline.ingest.formats.parsed_lines import parsed
 from pipeline.ingest.formats.python_literals import parse_literal
 from pipeline.ingest.formats.rows import ReadLog, RowError, batches, shown
 
@@ -150,13 +151,7 @@ def _is_plain(frame: pl.DataFrame) -> bool:
 
 
 def _parsed_one_by_one(block: Block, release: Release, log: ReadLog) -> Iterator[tuple[Any, ...]]:
-    for number, line in block.lines():
-        try:
-            row = _review(parse_object(line), release)
-        except RowError as error:
-            log.reject(block.path, number, str(error))
-            continue
-        yield row
+    return parsed(block.path, block.lines(), lambda line: _review(parse_object(line), release), log)
 
 
 def _review(entry: dict[str, Any], release: Release) -> tuple[Any, ...]:

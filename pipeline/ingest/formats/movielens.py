@@ -19,7 +19,7 @@ from pipeline.catalog import Domain
 from pipeline.columns import RAW_ITEMS
 from pipeline.ingest.formats.blocks import read_lines
 from pipeline.ingest.formats.delimited import Layout, first_line, read_review_lines, wrong_width
-from pipeline.ingest.formats.parsed_lines import parsed_lines
+from pipeline.ingest.formats.parsed_lines import parsed, parsed_lines
 from pipeline.ingest.formats.quoted_csv import parse_record
 from pipeline.ingest.formats.rows import ReadLog, RowError, batches, shown
 
@@ -136,13 +136,7 @@ def _old_lines(
     path: Path, parse: Callable[[str], tuple[Any, ...]], log: ReadLog
 ) -> Iterator[tuple[Any, ...]]:
     """As `parsed_lines`, of a file that is Latin-1 (ml-100k, ml-1m) or UTF-8 (ml-10m)."""
-    for number, line in read_lines(path):
-        try:
-            row = parse(_utf8_or_latin1(line))
-        except RowError as error:
-            log.reject(path, number, str(error))
-            continue
-        yield row
+    return parsed(path, read_lines(path), lambda line: parse(_utf8_or_latin1(line)), log)
 
 
 def _utf8_or_latin1(line: bytes) -> str:

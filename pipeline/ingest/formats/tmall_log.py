@@ -17,7 +17,8 @@ import pyarrow as pa
 from pipeline.catalog import Domain
 from pipeline.columns import REVIEWS
 from pipeline.ingest.formats.blocks import Block, decode, read_blocks
-from pipeline.ingest.formats.rows import BATCH_ROWS, ReadLog, RowError, batches
+from pipeline.ingest.formats.parsed_lines import parsed
+from pipeline.ingest.formats.rows import BATCH_ROWS, ReadLog, batches
 from pipeline.ingest.formats.tmall_layouts import (
     MIDNIGHTS,
     SECONDS,
@@ -122,10 +123,4 @@ def _seconds_at_once(time: pl.Expr, layout: Layout) -> pl.Expr:
 
 
 def _parsed_one_by_one(block: Block, lines: Lines, log: ReadLog) -> Iterator[tuple[Any, ...]]:
-    for number, line in block.lines():
-        try:
-            row = parse_event(decode(line), lines)
-        except RowError as error:
-            log.reject(block.path, number, str(error))
-            continue
-        yield row
+    return parsed(block.path, block.lines(), lambda line: parse_event(decode(line), lines), log)

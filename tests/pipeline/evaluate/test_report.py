@@ -176,7 +176,7 @@ def test_blocks_become_markdown():
             Picture("p", b""),
         ]
     )
-    assert text == "## One_two \\_x\\_\n\n\\1. first second\n\n- \\- a\n- b\n"
+    assert text == "## One_two \\_x\\_\n\n1\\. first second\n\n- \\- a\n- b\n"
 
 
 def test_blocks_become_html():

@@ -63,7 +63,7 @@ def test_few_items_are_made_ahead() -> None:
         next(stream)
         _until(counted, asked + 3)
         assert counted.made == asked + 3  # two wait, and the third waits for its place
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 10])
@@ -86,7 +86,7 @@ def test_a_consumer_that_stops_early_stops_the_thread(asked: int) -> None:
     stream = ahead(iter(counted))
     for _ in range(asked):
         next(stream)
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
     assert counted.made <= asked + 4
     assert not _threads()
 
@@ -113,7 +113,7 @@ def test_one_may_work_ahead_of_another() -> None:
     assert sum(outer) == sum(range(200)) * 2
     stopped = ahead(number for number in ahead(iter(Counted(1_000_000))))
     assert next(stopped) == 0
-    stopped.close()  # type: ignore[attr-defined]
+    stopped.close()
 
 
 def test_a_slow_consumer_and_a_slow_iterator_do_not_block_each_other() -> None:

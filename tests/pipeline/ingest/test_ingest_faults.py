@@ -1,9 +1,7 @@
 """Faulty dumps: what is dropped, what is an error, and that an error stores nothing."""
 
 import gzip
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,24 +12,10 @@ from pipeline.ingest import reviews
 from pipeline.ingest.formats import blocks
 from pipeline.ingest.reviews import ingest_reviews
 from pipeline.store import Store
+from tests.pipeline.ingest.raw_lines import json_line, put_reviews, stored_files
 
 Build = Callable[..., Catalog]
 Review = Callable[..., dict[str, Any]]
-
-
-def _put(catalog: Catalog, data: bytes) -> Path:
-    path = catalog.folder / "reviews.json.gz"
-    path.unlink()
-    path.write_bytes(data)
-    return path
-
-
-def _line(entry: dict[str, Any]) -> bytes:
-    return json.dumps(entry).encode() + b"\n"
-
-
-def _stored(store: Store) -> list[str]:
-    return sorted(str(path.relative_to(store.root)) for path in store.root.rglob("*.*"))
 
 
 @pytest.mark.parametrize(
@@ -51,7 +35,7 @@ def test_impossible_values_are_dropped_up_to_a_share_and_an_error_beyond(
     lines = [review(), review(**changes)]
     with pytest.raises(ValueError, match=f"domain 'toys': of 2 rows 1 cannot be used: {rule}"):
         ingest_reviews(amazon(lines), "toys", store)
-    assert _stored(store) == []
+    assert stored_files(store) == []
     outcome = ingest_reviews(amazon(lines, max_dropped_share=0.5), "toys", store)
     assert outcome.facts["rows_out"] == 1
 
@@ -77,53 +61,55 @@ def test_an_error_leaves_what_was_stored_and_no_scratch_file(
     amazon: Build, review: Review, store: Store
 ) -> None:
     ingest_reviews(amazon([review()]), "toys", store)
-    before = _stored(store)
+    before = stored_files(store)
     with pytest.raises(ValueError, match=r"reviews\.json\.gz row 2: not a JSON object"):
         ingest_reviews(amazon([review(), b"{"]), "toys", store)
     assert store.read_table("reviews/toys").num_rows == 1
-    assert _stored(store) == before
+    assert stored_files(store) == before
 
 
 @pytest.mark.parametrize("data", [b"", b"\n\n", b"\xef\xbb\xbf", gzip.compress(b"")])
 def test_an_empty_dump_is_an_error(amazon: Build, store: Store, data: bytes) -> None:
     catalog = amazon()
-    _put(catalog, data)
+    put_reviews(catalog, data)
     with pytest.raises(ValueError, match=r"'toys' holds no usable row.*\(0 read, 0 rejected\)"):
         ingest_reviews(catalog, "toys", store)
-    assert _stored(store) == []
+    assert stored_files(store) == []
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, pa.compress], ids=["gzip", "zstd"])
 def test_a_damaged_dump_stores_nothing(
     amazon: Build, review: Review, store: Store, pack: Callable[..., Any]
 ) -> None:
-    data = b"".join(_line(review(asin=f"I{i}", reviewText=f"{i * i * 7919}")) for i in range(3000))
+    data = b"".join(
+        json_line(review(asin=f"I{i}", reviewText=f"{i * i * 7919}")) for i in range(3000)
+    )
     packed = bytes(pack(data) if pack is gzip.compress else pack(data, codec="zstd"))
     catalog = amazon()
     for damaged in (packed[: len(packed) // 2], packed[:-3], packed + b"trailing garbage"):
-        _put(catalog, damaged)
+        put_reviews(catalog, damaged)
         with pytest.raises(ValueError, match=r"reviews\.json\.gz is cut off or damaged in row \d+"):
             ingest_reviews(catalog, "toys", store)
-        assert _stored(store) == []
+        assert stored_files(store) == []
 
 
 def test_a_dump_that_grows_while_it_is_read_stores_nothing(
     amazon: Build, review: Review, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog = amazon()
-    path = _put(catalog, b"".join(_line(review(asin=f"I{i}")) for i in range(100)))
+    path = put_reviews(catalog, b"".join(json_line(review(asin=f"I{i}")) for i in range(100)))
     clean = reviews.clean_reviews
 
     def growing(*args: Any) -> Any:
         with path.open("ab") as file:
-            file.write(_line(review(asin="late")))
+            file.write(json_line(review(asin="late")))
         return clean(*args)
 
     monkeypatch.setattr(blocks.read_blocks, "__defaults__", (500,))
     monkeypatch.setattr(reviews, "clean_reviews", growing)
     with pytest.raises(ValueError, match=r"reviews\.json\.gz changed while it was read"):
         ingest_reviews(catalog, "toys", store)
-    assert _stored(store) == []
+    assert stored_files(store) == []
 
 
 def test_a_line_that_never_ends_is_an_error(
@@ -132,7 +118,7 @@ def test_a_line_that_never_ends_is_an_error(
     monkeypatch.setattr(blocks, "LONGEST_LINE", 1 << 20)
     monkeypatch.setattr(blocks.read_blocks, "__defaults__", (1 << 18,))
     catalog = amazon()
-    _put(catalog, _line(review()) + b'{"reviewerID": "' + b"x" * (3 << 20))
+    put_reviews(catalog, json_line(review()) + b'{"reviewerID": "' + b"x" * (3 << 20))
     with pytest.raises(ValueError, match="row 2: a line of more than 1 MiB"):
         ingest_reviews(catalog, "toys", store)
 

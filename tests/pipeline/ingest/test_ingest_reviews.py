@@ -15,24 +15,10 @@ from pipeline.columns import REJECTED_ROWS, REVIEWS
 from pipeline.ingest.formats import blocks, rows
 from pipeline.ingest.reviews import ingest_reviews
 from pipeline.store import Store
+from tests.pipeline.ingest.raw_lines import put_reviews
 
 Build = Callable[..., Catalog]
 Review = Callable[..., dict[str, Any]]
-
-
-def _put(catalog: Catalog, data: bytes) -> Path:
-    path = catalog.folder / "reviews.json.gz"
-    path.unlink()
-    path.write_bytes(data)
-    return path
-
-
-def _line(entry: dict[str, Any]) -> bytes:
-    return json.dumps(entry).encode() + b"\n"
-
-
-def _stored(store: Store) -> list[str]:
-    return sorted(str(path.relative_to(store.root)) for path in store.root.rglob("*.*"))
 
 
 def test_of_reviews_of_one_item_by_one_user_the_earliest_stays(
@@ -149,7 +135,7 @@ def test_equal_files_give_equal_digests_however_they_are_packed(
     first = ingest_reviews(catalog, "toys", store).artifact.digest
     data = gzip.decompress((catalog.folder / "reviews.json.gz").read_bytes())
     for packed in (data, gzip.compress(data, 1), pa.compress(data, codec="zstd", asbytes=True)):
-        _put(catalog, packed)
+        put_reviews(catalog, packed)
         assert ingest_reviews(catalog, "toys", store).artifact.digest == first
     assert ingest_reviews(amazon([review(asin="I9")]), "toys", store).artifact.digest != first
 
@@ -176,7 +162,7 @@ def test_a_user_may_have_very_many_reviews(amazon: Build, store: Store) -> None:
     count = 1_000_000
     line = '{"reviewerID":"U","asin":"I%d","overall":5,"unixReviewTime":%d}\n'
     catalog = amazon()
-    _put(catalog, "".join(line % (i, i) for i in range(count)).encode())
+    put_reviews(catalog, "".join(line % (i, i) for i in range(count)).encode())
     facts = ingest_reviews(catalog, "toys", store).facts
     assert (facts["rows_in"], facts["rows_out"]) == (count, count)
 
@@ -185,7 +171,7 @@ def test_real_duplicates_are_dropped(
     real: Callable[[str], Path], amazon: Build, store: Store
 ) -> None:
     folder, catalog = real("amazon2018-small-5core"), amazon()
-    _put(catalog, (folder / "All_Beauty_5.json.gz").read_bytes())
+    put_reviews(catalog, (folder / "All_Beauty_5.json.gz").read_bytes())
     facts = ingest_reviews(catalog, "toys", store).facts
     table = store.read_table("reviews/toys")
     assert (facts["rows_in"], facts["rejected_rows"]) == (5269, 0)
@@ -202,7 +188,7 @@ def test_names_in_a_real_dump_are_stored_nowhere(
         entries = [json.loads(line) for line in file]
     names = {entry["reviewerName"] for entry in entries if " " in entry.get("reviewerName", "")}
     catalog = amazon()
-    _put(catalog, path.read_bytes())
+    put_reviews(catalog, path.read_bytes())
     ingest_reviews(catalog, "toys", store)
     table = store.read_table("reviews/toys")
     stored = {value for name in REVIEWS.names for value in table[name].to_pylist()}

@@ -1,12 +1,12 @@
 """A real HTTP server on this machine that serves dumps by range, or misbehaves as a test likes."""
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
+
+from tests.loopback_server import LoopbackServer
 
 Fault = Callable[["Handler"], None]
 
@@ -80,41 +80,17 @@ class Handler(BaseHTTPRequestHandler):
         """Silence: tests look at what the server counts."""
 
 
-class DumpServer(ThreadingHTTPServer):
+class DumpServer(LoopbackServer):
     """Use as a context manager."""
 
-    daemon_threads = True
-
     def __init__(self, host: str = "127.0.0.1") -> None:
-        super().__init__((host, 0), Handler)
-        self.host = host
+        super().__init__(Handler, host)
         self.files: dict[str, Served] = {}
         self.requests: list[tuple[str, dict[str, str]]] = []  # path and headers
-        self.closing = threading.Event()  # what an answer that hangs waits for
-
-    def url(self, path: str = "") -> str:
-        return f"http://{self.host}:{self.server_port}{path}"
 
     def ranges(self) -> list[str | None]:
         """What of the file each request asked for."""
         return [headers.get("Range") for _, headers in self.requests]
-
-    def __enter__(self) -> "DumpServer":
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.closing.set()
-        self.shutdown()
-        self.server_close()
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is no news."""
 
 
 def cut(after: int) -> Fault:

@@ -6,10 +6,11 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
 
 from PIL import Image
+
+from tests.loopback_server import LoopbackServer
 
 Route = Callable[["Handler"], None]
 
@@ -41,25 +42,20 @@ class Handler(BaseHTTPRequestHandler):
         """Silence: tests look at what the server counts."""
 
 
-class ImageServer(ThreadingHTTPServer):
+class ImageServer(LoopbackServer):
     """Use as a context manager. Counts requests by path, and how many there were at once."""
 
-    daemon_threads = True
     request_queue_size = 128  # of connections; where it is full they wait for a second
 
     def __init__(self, address: str = "127.0.0.1"):
-        super().__init__((address, 0), Handler)
+        super().__init__(Handler, address)
         self.routes: dict[str, Route] = {}
         self.hits: Counter[str] = Counter()
         self.starts: dict[str, list[float]] = defaultdict(list)  # by path, seconds
         self.headers: dict[str, dict[str, str]] = {}  # by path, of its last request
         self.busiest: Counter[str] = Counter()  # most requests at once, by host, and to "all"
-        self.closing = threading.Event()  # what a route that hangs waits for
         self._busy: Counter[str] = Counter()
         self._lock = threading.Lock()
-
-    def url(self, path: str) -> str:
-        return f"http://{self.server_address[0]!s}:{self.server_port}{path}"
 
     def serve(self, path: str, route: Route) -> str:
         self.routes[path] = route
@@ -92,23 +88,6 @@ class ImageServer(ThreadingHTTPServer):
         finally:
             with self._lock:
                 self._busy.subtract(hosts)
-
-    def __enter__(self) -> "ImageServer":
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.closing.set()
-        self.shutdown()
-        self.server_close()
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that hangs up is no news."""
 
 
 def picture(shade: int, kind: str = "PNG", size: tuple[int, int] = (8, 8)) -> bytes:
