@@ -2,28 +2,28 @@
 
 import dagster as dg
 
-from assets.partitions import Partitions, own_partitions, partitions_of
+from assets.partitions import Partitions, own_partition, own_partitions, partitions_of
 from assets.present import code_version, each_scenario, materialized
 from assets.resources import Workspace
 from pipeline.catalog import Catalog
 from pipeline.evaluate import VERSION
-from pipeline.train import SYSTEMS
 
 GROUP = "evaluate"
 
 
 def evaluate_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
-    if not Partitions(catalog).pairs:
+    systems = Partitions(catalog).systems
+    if not systems:
         return []
     return [
-        *(_scores(catalog, system) for system in SYSTEMS),
-        *(_recommendations(catalog, system) for system in SYSTEMS),
+        *(_scores(catalog, system) for system in systems),
+        *(_recommendations(catalog, system) for system in systems),
         _leaderboard(catalog),
     ]
 
 
 def _scores(catalog: Catalog, system: str) -> dg.AssetsDefinition:
-    pairs = Partitions(catalog).pairs
+    names = Partitions(catalog).of_system(system)
     read: list[str | dg.AssetKey] = [
         dg.AssetKey(["weights", system]),
         "sequences",
@@ -33,13 +33,13 @@ def _scores(catalog: Catalog, system: str) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=["scores", system],
-        deps=own_partitions(read, pairs),
-        partitions_def=partitions_of(pairs),
+        deps=own_partitions(read, names),
+        partitions_def=partitions_of(names),
         group_name=GROUP,
         kinds={"pytorch", "parquet"},
         description=f"Where {system} ranks each held-out item, for every pool and seed.",
         code_version=code_version(
-            VERSION, each_scenario(catalog, lambda s: repr(s.candidates), pairs)
+            VERSION, each_scenario(catalog, lambda s: repr(s.candidates), names)
         ),
     )
     def scores(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
@@ -52,17 +52,17 @@ def _scores(catalog: Catalog, system: str) -> dg.AssetsDefinition:
 
 
 def _recommendations(catalog: Catalog, system: str) -> dg.AssetsDefinition:
-    pairs = Partitions(catalog).pairs
+    names = Partitions(catalog).of_system(system)
     read: list[str | dg.AssetKey] = [dg.AssetKey(["weights", system]), "sequences", "vocabulary"]
 
     @dg.asset(
         key=["recommendations", system],
-        deps=own_partitions(read, pairs),
-        partitions_def=partitions_of(pairs),
+        deps=own_partitions(read, names),
+        partitions_def=partitions_of(names),
         group_name=GROUP,
         kinds={"pytorch", "parquet"},
         description=f"The items that {system} recommends to each cold user, with titles.",
-        code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.top_n, pairs)),
+        code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.top_n, names)),
     )
     def recommendations(
         context: dg.AssetExecutionContext, workspace: Workspace
@@ -76,17 +76,24 @@ def _recommendations(catalog: Catalog, system: str) -> dg.AssetsDefinition:
 
 
 def _leaderboard(catalog: Catalog) -> dg.AssetsDefinition:
-    pairs = Partitions(catalog).pairs
-    read = [dg.AssetKey([kind, system]) for kind in ("scores", "weights") for system in SYSTEMS]
+    partitions = Partitions(catalog)
+    pairs = partitions.pairs
+    compared = [
+        own_partition(dg.AssetKey([kind, system]), partitions.of_system(system))
+        for kind in ("scores", "weights")
+        for system in partitions.systems
+    ]
 
     @dg.asset(
-        deps=own_partitions([*read, "generated_titles", "sequences"], pairs),
+        deps=[*compared, *own_partitions(["generated_titles", "sequences"], pairs)],
         partitions_def=partitions_of(pairs),
         group_name=GROUP,
         kinds={"parquet", "html"},
         code_version=code_version(
             VERSION,
-            each_scenario(catalog, lambda s: [s.published, s.titles.model, s.text_model], pairs),
+            each_scenario(
+                catalog, lambda s: [s.published, s.titles.model, s.text_model, s.systems], pairs
+            ),
         ),
     )
     def leaderboard(

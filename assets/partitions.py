@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from pipeline.catalog import Catalog
+from pipeline.catalog.systems import SYSTEMS
 
 SEQUENCE_TASKS = ("inter-domain", "cross-domain-sequential")
 
@@ -45,6 +46,21 @@ class Partitions:
             for name, scenario in self.catalog.scenarios.items()
             if scenario.task == "inter-domain" and len(scenario.domains) == 2
         )
+
+    def of_system(self, system: str) -> list[str]:
+        """The pairs that train and compare a system."""
+        return [name for name in self.pairs if system in self.catalog.scenarios[name].systems]
+
+    @property
+    def with_encoders(self) -> list[str]:
+        """The pairs with a system that starts from LGCD's stage 1."""
+        starting = [name for name, inputs in SYSTEMS.items() if "encoders" in inputs]
+        return sorted({name for system in starting for name in self.of_system(system)})
+
+    @property
+    def systems(self) -> list[str]:
+        """Every system that some pair names, in the order of SYSTEMS."""
+        return [system for system in SYSTEMS if self.of_system(system)]
 
     def of_tasks(self, *tasks: str) -> list[str]:
         """The scenarios of the given tasks."""

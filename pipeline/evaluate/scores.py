@@ -11,7 +11,6 @@ from pipeline.evaluate.ranking import METRICS, rank_cases
 from pipeline.evaluate.recommend import write_recommendations
 from pipeline.outcome import Fact, Outcome
 from pipeline.store import Store
-from pipeline.train import SYSTEMS
 from pipeline.train.cases import item_space, load_cold_cases, load_negatives
 from pipeline.train.systems import load_system, seeds_of, weights_folder
 from pipeline.train.weights import load_report
@@ -28,7 +27,7 @@ def score_system(system: str, scenario: Scenario, store: Store) -> Outcome:
             for pool in POOLS
             for seed in scenario.candidates.seeds
         }
-        for seed in seeds_of(system, scenario):
+        for seed in seeds_of(system, scenario, store):
             model = load_system(system, scenario, store, seed)
             tables.append(
                 rank_cases(
@@ -48,7 +47,7 @@ def score_system(system: str, scenario: Scenario, store: Store) -> Outcome:
 
 def recommend_with(system: str, scenario: Scenario, store: Store) -> Outcome:
     """Recommend to every test user with the seed that did best on validation users."""
-    seeds = seeds_of(system, scenario)
+    seeds = seeds_of(system, scenario, store)
     reports = {seed: load_report(store, weights_folder(system, scenario), seed) for seed in seeds}
     best = max(seeds, key=lambda seed: getattr(reports[seed], "best_score", 0.0))
     model = load_system(system, scenario, store, best)
@@ -59,13 +58,13 @@ def recommend_with(system: str, scenario: Scenario, store: Store) -> Outcome:
 def compare_systems(scenario: Scenario, store: Store) -> Outcome:
     """The leaderboard of all systems, with their training curves and what to know of the data."""
     curves = {}
-    for system in SYSTEMS:
-        for seed in seeds_of(system, scenario):
+    for system in scenario.systems:
+        for seed in seeds_of(system, scenario, store):
             report = load_report(store, weights_folder(system, scenario), seed)
             if report is not None:
                 curves[f"{system}, seed {seed}"] = [entry["valid"] for entry in report.curve]
     return write_leaderboard(
-        store, scenario, tuple(SYSTEMS), notes=_notes(scenario, store), curves=curves
+        store, scenario, scenario.systems, notes=_notes(scenario, store), curves=curves
     )
 
 

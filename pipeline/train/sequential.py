@@ -3,28 +3,30 @@
 from collections.abc import Iterator
 
 import numpy as np
+from torch import nn
 
-from models.baselines.sasrec import SASRec
 from models.batch import SequenceBatch
+from models.recommender import Recommender
 from pipeline.catalog import Scenario
 from pipeline.store import Store
 from pipeline.train.batches import epoch_generator, load_training_sequences, sequence_batches
 from pipeline.train.checkpoint import Checkpoint
 from pipeline.train.device import best_device
 from pipeline.train.loop import FitReport, fit
-from pipeline.train.presets import SequentialRun
+from pipeline.train.presets.runs import SequentialRun
 from pipeline.train.validation import validator
 
 
 def train_sequential(
     run: SequentialRun,
-    model: SASRec,
+    model: nn.Module,
     scenario: Scenario,
     store: Store,
     seed: int,
     checkpoint: Checkpoint,
 ) -> FitReport:
     """Fit `model` in place, selected on validation users."""
+    assert isinstance(model, Recommender)
     sequences = load_training_sequences(store, scenario, ("single", "overlap"))
     rows = np.arange(len(sequences))
     device = best_device()

@@ -7,27 +7,23 @@ from typing import Any
 import torch
 from torch import nn
 
-from models.baselines.cooccurrence import Cooccurrence, CooccurrenceConfig
-from models.baselines.popularity import (
-    Popularity,
-    PopularityConfig,
-    RecentPopularity,
-    RecentPopularityConfig,
-)
-from models.baselines.sasrec import SASRec, SASRecConfig
 from models.lgcd import LGCD
 from models.lgcd_encoders import DomainEncoders
 from models.recommender import Counter, Recommender
 from pipeline.catalog import Scenario, parameters
+from pipeline.catalog.systems import ENCODER_INPUTS, SYSTEMS
 from pipeline.digest import digest_json
 from pipeline.outcome import Fact, Outcome
 from pipeline.store import Store
-from pipeline.train import ENCODER_INPUTS, SYSTEMS, VERSION
+from pipeline.train import VERSION
+from pipeline.train.build import build, reads_texts
 from pipeline.train.cases import item_space
 from pipeline.train.checkpoint import Checkpoint
 from pipeline.train.counts import count
 from pipeline.train.loop import FitReport
-from pipeline.train.presets import CountingRun, Run, SequentialRun, encoders_run, preset
+from pipeline.train.presets import preset
+from pipeline.train.presets.lgcd import encoders_run
+from pipeline.train.presets.runs import CountingRun, Run, SequentialRun
 from pipeline.train.sequential import train_sequential
 from pipeline.train.transfer import load_item_text, train_encoders, train_transfer
 from pipeline.train.weights import Weights, all_seeds, load_report, load_weights
@@ -45,10 +41,12 @@ def encoders_folder(scenario: Scenario) -> str:
     return f"encoders/{scenario.name}"
 
 
-def seeds_of(system: str, scenario: Scenario) -> tuple[int, ...]:
+def seeds_of(system: str, scenario: Scenario, store: Store) -> tuple[int, ...]:
     """Training seeds; a system that counts needs but one."""
-    counts = system in ("popularity", "recent_popularity", "cooccurrence")
-    return scenario.training.seeds[:1] if counts else scenario.training.seeds
+    run = preset(
+        system, scenario, item_space(store, scenario), text_width=0
+    )  # width decides nothing
+    return scenario.training.seeds[:1] if isinstance(run, CountingRun) else scenario.training.seeds
 
 
 def pretrain_encoders(scenario: Scenario, store: Store) -> Outcome:
@@ -80,7 +78,7 @@ def train_system(system: str, scenario: Scenario, store: Store) -> Outcome:
         store=store,
         folder=weights_folder(system, scenario),
         fingerprints=_fingerprints(
-            run, SYSTEMS[system], seeds_of(system, scenario), scenario, store
+            run, SYSTEMS[system], seeds_of(system, scenario, store), scenario, store
         ),
     )
     return _train_seeds(weights, parameters(run), train)
@@ -102,18 +100,7 @@ def _run(system: str, scenario: Scenario, store: Store) -> Run:
 
 
 def _build(run: Run, scenario: Scenario, store: Store) -> nn.Module:
-    match run.model:
-        case PopularityConfig():
-            return Popularity(run.model)
-        case RecentPopularityConfig():
-            return RecentPopularity(run.model)
-        case CooccurrenceConfig():
-            return Cooccurrence(run.model)
-        case SASRecConfig():
-            return SASRec(run.model)
-        case _:
-            encoders = DomainEncoders(run.model.encoders, load_item_text(store, scenario))
-            return LGCD(run.model, encoders)
+    return build(run.model, load_item_text(store, scenario) if reads_texts(run.model) else None)
 
 
 def _fit(
@@ -129,7 +116,6 @@ def _fit(
         count(model, scenario, store)
         return None
     if isinstance(run, SequentialRun):
-        assert isinstance(model, SASRec)
         return train_sequential(run, model, scenario, store, seed, checkpoint)
     assert isinstance(model, LGCD)
     load_weights(store, encoders_folder(scenario), seed, model.encoders)

@@ -23,7 +23,7 @@ from pipeline.train.cases import item_space
 from pipeline.train.checkpoint import Checkpoint
 from pipeline.train.device import best_device
 from pipeline.train.loop import FitReport, fit, to_device
-from pipeline.train.presets import EncodersRun, TransferRun
+from pipeline.train.presets.runs import EncodersRun, TransferRun
 from pipeline.train.ragged import Ragged
 from pipeline.train.validation import validator
 

@@ -11,7 +11,7 @@ from assets.definitions import build_defs, defs
 from assets.jobs import STAGES
 from assets.partitions import Partitions
 from assets.resources import Workspace
-from pipeline.train import SYSTEMS
+from pipeline.catalog.systems import DEFAULT_SYSTEMS as SYSTEMS
 
 CASES = ("sequences", "ratings", "clicks", "behaviours")
 """The asset of each task."""

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from pipeline.catalog import Split
+from pipeline.catalog.systems import SYSTEMS
 from pipeline.prepare.sequences import build_sequences
-from pipeline.train import SYSTEMS
 from pipeline.train.cases import load_cold_cases
 from pipeline.train.systems import load_system, seeds_of, train_system, weights_folder
 from pipeline.train.weights import load_report
@@ -122,4 +122,4 @@ def test_every_system_has_a_preset_and_seeds(world: Any) -> None:
     for system in SYSTEMS:
         run = preset(system, world.scenario, space, 8)
         assert run == preset(system, world.scenario, space, 8)
-        assert seeds_of(system, world.scenario) in ((0,), (0, 1))
+        assert seeds_of(system, world.scenario, world.store) in ((0,), (0, 1))
