@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets.evaluate import evaluate_assets
+from assets.experiments import experiment_assets
 from assets.extract import extract_assets
 from assets.ingest import ingest_assets
 from assets.jobs import jobs
@@ -35,6 +36,7 @@ def all_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         *retrieve_assets(catalog),
         *train_assets(catalog),
         *evaluate_assets(catalog),
+        *experiment_assets(catalog),
     ]
 
 

@@ -10,6 +10,17 @@ from pipeline.evaluate import VERSION
 
 GROUP = "evaluate"
 
+_UPSTREAM = (
+    "sequences",
+    "vocabulary",
+    "candidates",
+    "item_text",
+    "generated_titles",
+    "title_vectors",
+    "pseudo_interactions",
+)
+"""What the leaderboard names the digests of; of titles and sequences it also reads figures."""
+
 
 def evaluate_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
     systems = Partitions(catalog).systems
@@ -84,15 +95,27 @@ def _leaderboard(catalog: Catalog) -> dg.AssetsDefinition:
         for system in partitions.systems
     ]
 
+    with_encoders = partitions.with_encoders
+    encoders = [own_partition("encoders", with_encoders)] if with_encoders else []
+
     @dg.asset(
-        deps=[*compared, *own_partitions(["generated_titles", "sequences"], pairs)],
+        deps=[*compared, *encoders, *own_partitions(_UPSTREAM, pairs)],
         partitions_def=partitions_of(pairs),
         group_name=GROUP,
         kinds={"parquet", "html"},
         code_version=code_version(
             VERSION,
             each_scenario(
-                catalog, lambda s: [s.published, s.titles.model, s.text_model, s.systems], pairs
+                catalog,
+                lambda s: [
+                    s.published,
+                    s.titles.model,
+                    s.text_model,
+                    s.systems,
+                    s.training.max_length,
+                    s.split.seed,
+                ],
+                pairs,
             ),
         ),
     )

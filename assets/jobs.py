@@ -8,7 +8,7 @@ from assets.partitions import Partitions
 from assets.refresh import refresh
 from assets.resources import Workspace
 
-STAGES = ("ingest", "prepare", "extract", "retrieve", "train", "evaluate")
+STAGES = ("ingest", "prepare", "extract", "retrieve", "train", "evaluate", "experiments")
 
 
 def jobs(assets: list[dg.AssetsDefinition], workspace: Workspace) -> list[Any]:

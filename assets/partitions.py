@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from pipeline.catalog import Catalog
-from pipeline.catalog.systems import SYSTEMS
+from pipeline.catalog.systems import EXPERIMENTS, SYSTEMS
 
 SEQUENCE_TASKS = ("inter-domain", "cross-domain-sequential")
 
@@ -61,6 +61,15 @@ class Partitions:
     def systems(self) -> list[str]:
         """Every system that some pair names, in the order of SYSTEMS."""
         return [system for system in SYSTEMS if self.of_system(system)]
+
+    def of_experiment(self, name: str) -> list[str]:
+        """The pairs that carry out an experiment."""
+        return [pair for pair in self.pairs if name in self.catalog.scenarios[pair].experiments]
+
+    @property
+    def experiments(self) -> list[str]:
+        """Every experiment that some pair names, in the order of EXPERIMENTS."""
+        return [name for name in EXPERIMENTS if self.of_experiment(name)]
 
     def of_tasks(self, *tasks: str) -> list[str]:
         """The scenarios of the given tasks."""

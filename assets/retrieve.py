@@ -1,4 +1,4 @@
-"""Retrieve, by scenario: generated titles grounded in real items."""
+"""Retrieve, by scenario: generated titles as vectors, and grounded in real items."""
 
 import dagster as dg
 
@@ -9,6 +9,7 @@ from pipeline.catalog import Catalog
 from pipeline.extract.engine import Engine
 from pipeline.retrieve import VERSION
 from pipeline.retrieve.pseudo import GroundingConfig, build_pseudo_interactions
+from pipeline.retrieve.title_vectors import build_title_vectors
 
 GROUP = "retrieve"
 
@@ -19,25 +20,36 @@ def retrieve_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         return []
 
     @dg.asset(
-        deps=own_partitions(["generated_titles", "item_text", "vocabulary", "sequences"], pairs),
+        deps=own_partitions(["generated_titles"], pairs),
+        partitions_def=partitions_of(pairs),
+        group_name=GROUP,
+        kinds={"huggingface", "safetensors"},
+        code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.text_model, pairs)),
+    )
+    def title_vectors(
+        context: dg.AssetExecutionContext, workspace: Workspace, engine: dg.ResourceParam[Engine]
+    ) -> dg.MaterializeResult:
+        """Text vectors of the generated titles, by the model that embeds the items' texts."""
+        scenario = workspace.scenario(context.partition_key)
+        extraction = observed_extraction(context, workspace, engine)
+        return materialized(lambda: build_title_vectors(scenario, workspace.store, extraction))
+
+    @dg.asset(
+        deps=own_partitions(["title_vectors", "item_text", "vocabulary", "sequences"], pairs),
         partitions_def=partitions_of(pairs),
         group_name=GROUP,
         kinds={"faiss", "parquet"},
         code_version=code_version(
-            VERSION,
-            each_scenario(catalog, lambda s: [s.text_model, repr(GroundingConfig())], pairs),
+            VERSION, each_scenario(catalog, lambda s: repr(GroundingConfig()), pairs)
         ),
     )
     def pseudo_interactions(
-        context: dg.AssetExecutionContext, workspace: Workspace, engine: dg.ResourceParam[Engine]
+        context: dg.AssetExecutionContext, workspace: Workspace
     ) -> dg.MaterializeResult:
         """The target items nearest to each user's generated titles, by exact search."""
         scenario = workspace.scenario(context.partition_key)
-        extraction = observed_extraction(context, workspace, engine)
         return materialized(
-            lambda: build_pseudo_interactions(
-                scenario, workspace.store, extraction, GroundingConfig()
-            )
+            lambda: build_pseudo_interactions(scenario, workspace.store, GroundingConfig())
         )
 
-    return [pseudo_interactions]
+    return [title_vectors, pseudo_interactions]

@@ -1,9 +1,9 @@
-"""LGCD's cases as one batch: who is who, whose loss is whose, and whose noise is whose.
+"""LGCD's cases as one batch: who is who, and whose loss is whose.
 
-Overlapping and pseudo-overlapping users run through the network together, one pass for each
-direction, and are told apart again when the losses are named.
+Overlapping and pseudo-overlapping users of both directions run through the network together and
+are told apart again when the losses are named.
 
-Shapes: B cases, L history length, D width, R noise vectors of a case.
+Shapes: B cases, L history length, K grounded items of a user.
 """
 
 from typing import NamedTuple
@@ -15,11 +15,22 @@ from torch import Tensor
 from models.batch import TransferBatch
 
 
-class LGCDBatch(NamedTuple):
-    """A training step's cases; pseudo users may be missing."""
+class Grounded(NamedTuple):
+    """All pseudo-interactions of each pseudo user, for soft labels."""
 
-    overlap: TransferBatch
+    item_BK: Tensor  # int64, 0 where a user has fewer
+    score_BK: Tensor  # of the retrieval; its softmax weighs the items, padding is -inf
+
+
+class LGCDBatch(NamedTuple):
+    """A training step's cases; either sort of users may be missing, but not both.
+
+    `grounded` belongs to the pseudo users row by row; pseudo_label="soft" alone reads it.
+    """
+
+    overlap: TransferBatch | None
     pseudo: TransferBatch | None
+    grounded: Grounded | None = None
 
 
 class Cases(NamedTuple):
@@ -33,16 +44,37 @@ class Cases(NamedTuple):
     pseudo_B: Tensor  # bool
 
     def of(self, chosen_B: Tensor) -> "Cases":
-        """The cases where `chosen_B` (bool) holds."""
+        """The cases where `chosen_B` (bool) holds, or that it numbers."""
         return Cases(*(field[chosen_B] for field in self))
 
 
 def gather_cases(batch: LGCDBatch, *, mixed_ids: bool) -> Cases:
-    """Both parts of a batch in one; a pseudo user's id history is always the source alone."""
-    parts = [_cases(batch.overlap, mixed_ids=mixed_ids, pseudo=False)]
+    """Both parts of a batch in one, overlapping users first.
+
+    A pseudo user's id history is always the source alone.
+    """
+    parts = []
+    if batch.overlap is not None:
+        parts.append(_cases(batch.overlap, mixed_ids=mixed_ids, pseudo=False))
     if batch.pseudo is not None:
         parts.append(_cases(batch.pseudo, mixed_ids=False, pseudo=True))
     return Cases(*(_cat_left_padded(fields) for fields in zip(*parts, strict=True)))
+
+
+def swap_direction(pseudo: TransferBatch) -> TransferBatch:
+    """Pseudo users the other way round: grounded items as source, the last real item as label.
+
+    The label was one of the grounded items, so it joins the source; the target history is what
+    the user really had before the last item.
+    """
+    source_BL = torch.cat([pseudo.target_BL, pseudo.label_B.unsqueeze(1)], dim=1)
+    return TransferBatch(
+        source_BL=source_BL,
+        target_BL=pseudo.source_BL[:, :-1],
+        mixed_BL=source_BL,
+        label_B=pseudo.source_BL[:, -1],
+        domain_B=1 - pseudo.domain_B,
+    )
 
 
 def _cases(batch: TransferBatch, *, mixed_ids: bool, pseudo: bool) -> Cases:
@@ -67,30 +99,3 @@ def _cat_left_padded(fields: tuple[Tensor, ...]) -> Tensor:
 def mean_where(value_B: Tensor, chosen_B: Tensor) -> Tensor:
     """The mean over the chosen cases; zero, with a gradient of zero, where there are none."""
     return (value_B * chosen_B).sum() / chosen_B.sum().clamp_min(1)
-
-
-def case_noise(history_BL: Tensor, num_vectors: int, width: int, seed: int) -> Tensor:
-    """Standard normal noise [R, B, D] that depends on a case's own history and the seed alone.
-
-    Each case has a generator of its own, so an answer changes neither with the padding nor with
-    who else is in the batch, nor with the device.
-    """
-    generator = torch.Generator()
-    rows = [
-        torch.randn(num_vectors, width, generator=generator.manual_seed(case_seed))
-        for case_seed in _case_seeds(history_BL, seed)
-    ]
-    return torch.stack(rows, dim=1).to(history_BL.device)
-
-
-def _case_seeds(history_BL: Tensor, seed: int) -> list[int]:
-    """A polynomial hash of the items, counted from the newest; padding (id 0) adds nothing."""
-    ages_L = torch.arange(history_BL.shape[1]).flip(0)
-    power_L = torch.tensor([pow(_HASH_BASE, int(age), _HASH_PRIME) for age in ages_L])
-    hash_B = (history_BL.cpu() * power_L % _HASH_PRIME).sum(dim=1)
-    # torch's generator reads 32 bits of its seed, so the run's seed is mixed in before the cut.
-    return [(case * _HASH_BASE + seed * 0x9E3779B1) % _HASH_PRIME for case in hash_B.tolist()]
-
-
-_HASH_PRIME = 2**31 - 1
-_HASH_BASE = 48_271

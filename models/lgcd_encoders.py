@@ -16,9 +16,10 @@ Shapes: B batch, L history length, D width, E text width, V items + 1, N labels,
 domain, M domains.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,9 @@ from models.batch import PADDING, ItemSpace, SequenceBatch
 from models.blocks.losses import item_softmax
 from models.blocks.transformer import EncoderConfig, SequenceEncoder, last_state, trim
 from models.recommender import Losses
+
+Encode = Callable[[int, Tensor], Tensor]
+"""(domain, items_BL) -> states_BLD"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +46,6 @@ class DomainEncodersConfig:
     # ones put like texts of both domains into one place: stage 2 then starts from what the
     # texts say of users whom too few shared users resemble, instead of from nothing.
     share_domains: bool = True
-
-
-class States(NamedTuple):
-    """What one domain's two encoders say after each position; zeros on padding."""
-
-    id_BLD: Tensor
-    text_BLD: Tensor
 
 
 class DomainEncoder(nn.Module):
@@ -128,8 +125,22 @@ class DomainEncoders(nn.Module):
 
     def text_states(self, domain: int, items_BL: Tensor) -> Tensor:
         """States [B, L, D] of a domain's text encoder over the texts of its items."""
-        x_BLD = self.text_vectors(domain, items_BL)
-        return self.own(domain).text_encoder(x_BLD, items_BL != PADDING)
+        valid_BL = items_BL != PADDING
+        # Most of a padded batch is padding, and projecting it would cost more than encoding.
+        x_ND = self.text_vectors(domain, items_BL[valid_BL])
+        x_BLD = x_ND.new_zeros(*items_BL.shape, x_ND.shape[1]).index_put((valid_BL,), x_ND)
+        return self.own(domain).text_encoder(x_BLD, valid_BL)
+
+    def states_of(self, domain_B: Tensor, encode: Encode, items_BL: Tensor) -> Tensor:
+        """States [B, L, D] of `id_states` or `text_states`, each row by its own domain's encoder.
+
+        Shared encoders take all rows in one pass.
+        """
+        if self.config.share_domains:
+            return encode(0, items_BL)
+        rows = [(domain_B == domain).nonzero()[:, 0] for domain in range(len(self.domains))]
+        parts = [encode(domain, items_BL[own]) for domain, own in enumerate(rows)]
+        return torch.cat(parts).index_select(0, torch.cat(rows).argsort())
 
     def encode_texts(self, domain: int, text_BLE: Tensor, valid_BL: Tensor) -> Tensor:
         """The text encoder's last state [B, D] over raw text vectors, as if they were a history.

@@ -29,6 +29,18 @@ class Recommender(Protocol):
 
 
 @runtime_checkable
+class Prepared(Recommender, Protocol):
+    """A `Recommender` that counts the training sequences once, before it is trained.
+
+    `state_dict()` holds what it counted, at a fixed size; counting again starts afresh.
+    """
+
+    def count(self, batches: Iterable[SequenceBatch]) -> None:
+        """Reads all training sequences, of single-domain and overlapping users alike."""
+        ...
+
+
+@runtime_checkable
 class Counter(Protocol):
     """A system without gradients: it counts the training sequences once and then scores.
 

@@ -205,11 +205,36 @@ LEADERBOARD = pa.schema(
         pa.field("seed_std", pa.float64()),  # over training seeds; null with one seed
         _field("low", pa.float64()),  # 95 % bootstrap interval over users
         _field("high", pa.float64()),
-        pa.field("p_value", pa.float64()),  # paired bootstrap against the best baseline
-        pa.field("versus", pa.string()),  # that baseline
+        _field("std_error", pa.float64()),  # of the mean, by the same bootstrap
+        pa.field("versus", pa.string()),  # the best baseline; its own rows have null in these five
+        pa.field("delta", pa.float64()),  # mean less that baseline's
+        pa.field("delta_low", pa.float64()),  # its 95 % interval, over pairs
+        pa.field("delta_high", pa.float64()),
+        pa.field("p_value", pa.float64()),  # that the difference is none, over pairs
         pa.field("published", pa.float64()),  # the paper's value, where the scenario has one
         _field("num_users", pa.int32()),
         _field("num_seeds", pa.int32()),
+    ]
+)
+
+EXPERIMENT = pa.schema(
+    [
+        _field("experiment", pa.string()),
+        _field("variant", pa.string()),
+        _field("reference", pa.bool_()),  # the unchanged run
+        _field("part", pa.string()),  # valid or test
+        _field("target_domain", pa.string()),
+        _field("metric", pa.string()),  # as in LEADERBOARD; negatives of the target domain
+        _field("mean", pa.float64()),  # over users, candidate seeds and training seeds
+        pa.field("seed_std", pa.float64()),  # over training seeds; null with one seed
+        _field("low", pa.float64()),  # 95 % bootstrap interval over users
+        _field("high", pa.float64()),
+        pa.field("delta", pa.float64()),  # mean less that of the reference, which has null here
+        pa.field("p_value", pa.float64()),  # paired bootstrap against the reference
+        _field("num_users", pa.int32()),
+        _field("num_seeds", pa.int32()),
+        pa.field("train_seconds", pa.float64()),  # of one seed, in the mean; null if it counts
+        _field("num_parameters", pa.int64()),  # trainable; those a variant leaves idle count too
     ]
 )
 

@@ -1,6 +1,7 @@
 """Rankings that know nothing of the user: what every personal system has to beat.
 
-`Popularity` counts interactions. `RecentPopularity` counts what overlapping users did last; on
+`Popularity` counts interactions. `OverlapPopularity` counts those of overlapping users alone, who
+are the kind of user that is tested. `RecentPopularity` counts what overlapping users did last; on
 cold-start test sets, whose labels are last items, it is far stronger than plain popularity and
 equals some published personal models.
 
@@ -43,6 +44,26 @@ class Popularity(nn.Module):
     def score(self, query: Query) -> Tensor:
         """[B, V] counts, the same for every user."""
         return self.count_V.float().expand(len(query.domain_B), -1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverlapPopularityConfig(PopularityConfig):
+    pass
+
+
+class OverlapPopularity(Popularity):
+    """How often each item occurs in sequences that span several domains.
+
+    Between the other two: `RecentPopularity` that does not decay. What separates it from
+    `Popularity` is whose interactions count, from `RecentPopularity` when they were made.
+    """
+
+    def count(self, batches: Iterable[SequenceBatch]) -> None:
+        """Adds the sequences of overlapping users; those of one domain are passed over."""
+        space = self.config.space
+        super().count(
+            SequenceBatch(batch.items_BL[spans_domains(batch.items_BL, space)]) for batch in batches
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,13 @@ import torch
 from torch import Tensor, nn
 
 from models.batch import PADDING, ItemSpace, Query, SequenceBatch
-from models.blocks.losses import domain_bce, domain_softmax
+from models.blocks.losses import (
+    domain_bce,
+    domain_softmax,
+    draw_of_domains,
+    look_up,
+    sampled_domain_softmax,
+)
 from models.blocks.transformer import EncoderConfig, SequenceEncoder, last_state, trim
 from models.recommender import Losses
 
@@ -48,15 +54,21 @@ class SASRec(nn.Module):
         items_BL = trim(batch.items_BL, self.config.encoder.max_length + 1)
         history_BL, label_BL = items_BL[:, :-1], items_BL[:, 1:]
         asked_BL = history_BL != PADDING
-        state_ND, label_N = self(history_BL)[asked_BL], label_BL[asked_BL]
-        return {"next_item": self._next_item(state_ND, label_N)}
+        label_N = label_BL[asked_BL]
+        if self.config.objective == "sampled_softmax":
+            return {"next_item": self._sampled(history_BL, asked_BL, label_N)}
+        state_ND = self(history_BL)[asked_BL]
+        if self.config.objective == "bce":
+            return {"next_item": domain_bce(state_ND, label_N, self.item, self.config.space)}
+        return {"next_item": domain_softmax(state_ND, label_N, self.item, self.config.space, None)}
 
-    def _next_item(self, state_ND: Tensor, label_N: Tensor) -> Tensor:
-        config = self.config
-        if config.objective == "bce":
-            return domain_bce(state_ND, label_N, self.item, config.space)
-        num_negatives = config.num_negatives if config.objective == "sampled_softmax" else None
-        return domain_softmax(state_ND, label_N, self.item, config.space, num_negatives)
+    def _sampled(self, history_BL: Tensor, asked_BL: Tensor, label_N: Tensor) -> Tensor:
+        """`domain_softmax` with the histories in the same look-up as labels and negatives."""
+        space = self.config.space
+        negative_SM = draw_of_domains(space, self.config.num_negatives, label_N.device)
+        x_BLD, label_ND, negative_SMD = look_up(self.item, history_BL, label_N, negative_SM)
+        state_ND = self.encoder(x_BLD, asked_BL)[asked_BL]
+        return sampled_domain_softmax(state_ND, label_N, label_ND, negative_SM, negative_SMD, space)
 
     @torch.no_grad()
     def score(self, query: Query) -> Tensor:

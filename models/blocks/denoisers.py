@@ -1,7 +1,9 @@
 """The networks that clean a noisy vector, given its step and a condition.
 
 LGCD (2026), eq. 12-16: x~ = x + e_t; x1 = x~ + guidance(x~, condition); x2 = x1 + FFN(x1),
-without any LayerNorm, as printed. The three guidances are the paper's model and two ablations.
+without any LayerNorm, as printed. Of the guidances "xattn" is the paper's model; the others are
+those it compares with. "cfg" is classifier-free guidance (Ho and Salimans, 2022): the same
+network, from which training hides the condition now and then, so that sampling can go beyond it.
 
 Shapes: N vectors, D width, S condition tokens, H heads, K width of one head.
 """
@@ -14,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.blocks.dropout import FastDropout
+
 
 @dataclass(frozen=True, kw_only=True)
 class DenoiserConfig:
@@ -21,7 +25,7 @@ class DenoiserConfig:
     num_heads: int = 4  # of guidance="xattn"
     ffn_width: int | None = None  # None: four times the width
     dropout: float = 0.1
-    guidance: Literal["xattn", "linear", "none"] = "xattn"
+    guidance: Literal["xattn", "linear", "cfg", "none"] = "xattn"
 
     def __post_init__(self) -> None:
         if self.width % 2 or self.width % self.num_heads:
@@ -49,7 +53,12 @@ class TimeEmbedding(nn.Module):
 
 
 class Denoiser(nn.Module):
-    """One block; `config.guidance` chooses how the condition enters."""
+    """One block; `config.guidance` chooses how the condition enters.
+
+    `null` stands for every token of a hidden condition (guidance="cfg" alone).
+    """
+
+    null: nn.Parameter | None
 
     def __init__(self, config: DenoiserConfig):
         super().__init__()
@@ -60,8 +69,10 @@ class Denoiser(nn.Module):
             nn.Linear(config.width, hidden),
             nn.GELU(),
             nn.Linear(hidden, config.width),
-            nn.Dropout(config.dropout),
+            FastDropout(config.dropout),
         )
+        null = nn.Parameter(torch.zeros(config.width)) if config.guidance == "cfg" else None
+        self.register_parameter("null", null)
 
     def forward(
         self, x_ND: Tensor, step_N: Tensor, condition_NSD: Tensor, valid_NS: Tensor | None = None
@@ -75,6 +86,35 @@ class Denoiser(nn.Module):
         x_ND = x_ND + self.time(step_N)
         x_ND = x_ND + self.guidance(x_ND, condition_NSD, valid_NS)
         return x_ND + self.ffn(x_ND)
+
+    def hide(self, condition_NSD: Tensor, rate: float) -> Tensor:
+        """The condition, a share `rate` of its rows replaced by `null`; for training.
+
+        Draws from torch's default generator. Without "cfg" nothing is hidden.
+        """
+        if self.null is None:
+            return condition_NSD
+        hidden_N = torch.rand(len(condition_NSD), device=condition_NSD.device) < rate
+        return torch.where(hidden_N[:, None, None], self.null, condition_NSD)
+
+    def guided(
+        self,
+        x_ND: Tensor,
+        step_N: Tensor,
+        condition_NSD: Tensor,
+        valid_NS: Tensor | None,
+        scale: float,
+    ) -> Tensor:
+        """blind + scale * (conditional - blind), [N, D]; scale 1 is `forward`. For sampling.
+
+        The same for predictions of x0 and of eps, since one is an affine map of the other.
+        Without "cfg" it is `forward` at any scale.
+        """
+        output_ND = self(x_ND, step_N, condition_NSD, valid_NS)
+        if self.null is None or scale == 1:
+            return output_ND
+        blind_ND = self(x_ND, step_N, self.null.expand(len(x_ND), 1, -1))
+        return torch.lerp(blind_ND, output_ND, scale)
 
 
 class CrossAttention(nn.Module):
@@ -93,6 +133,8 @@ class CrossAttention(nn.Module):
         self.key, self.value = nn.Linear(width, width), nn.Linear(width, width)
 
     def forward(self, x_ND: Tensor, condition_NSD: Tensor, valid_NS: Tensor | None) -> Tensor:
+        if condition_NSD.shape[1] == 1:
+            return self.out(self.value(condition_NSD[:, 0]))
         query_NH1K = self._heads(self.query(x_ND).unsqueeze(1))
         key_NHSK = self._heads(self.key(condition_NSD))
         value_NHSK = self._heads(self.value(condition_NSD))
@@ -133,4 +175,9 @@ class NoGuidance(nn.Module):
         return self.mix(x_ND)
 
 
-_GUIDANCES = {"xattn": CrossAttention, "linear": LinearGuidance, "none": NoGuidance}
+_GUIDANCES = {
+    "xattn": CrossAttention,
+    "linear": LinearGuidance,
+    "cfg": CrossAttention,
+    "none": NoGuidance,
+}

@@ -26,9 +26,12 @@ Denoise = Callable[[Tensor, Tensor], Tensor]
 @dataclass(frozen=True, kw_only=True)
 class DiffusionConfig:
     num_steps: int = 100
-    beta_min: float = 1e-3  # unused by the cosine schedule, as is beta_max
+    beta_min: float = 1e-3  # of sqrt_linear and linear; the others know their own ends
     beta_max: float = 0.1
-    schedule: Literal["sqrt_linear", "linear", "cosine"] = "sqrt_linear"
+    schedule: Literal["sqrt_linear", "linear", "cosine", "trunc_lin"] = "sqrt_linear"
+    # Of the noise between the calls of a way back: that of q(x_s | x_t, x0), or the larger one
+    # of q(x_t | x_s), which for single steps is beta_t (Ho et al., section 3.2, name both).
+    variance: Literal["posterior", "forward"] = "posterior"
     target: Literal["x0", "eps"] = "x0"  # what the denoiser predicts
 
     def __post_init__(self) -> None:
@@ -43,7 +46,9 @@ def betas(config: DiffusionConfig) -> Tensor:
     """beta_1..beta_T, float64 [T].
 
     sqrt_linear: linear in sqrt(beta), then squared (LGCD). linear: Ho et al. cosine: Nichol and
-    Dhariwal, 2021, betas kept within 1e-4..0.9999.
+    Dhariwal, 2021, betas kept within 1e-4..0.9999. trunc_lin: linear, its ends scaled to the
+    number of steps (DiffuRec, 2024); below 21 steps the last beta falls to a twentieth, since
+    it would exceed one.
     """
     low, high, num_steps = config.beta_min, config.beta_max, config.num_steps
     if config.schedule == "sqrt_linear":
@@ -51,6 +56,11 @@ def betas(config: DiffusionConfig) -> Tensor:
         return root_T.square()
     if config.schedule == "linear":
         return torch.linspace(low, high, num_steps, dtype=torch.float64)
+    if config.schedule == "trunc_lin":
+        scale = 1000 / num_steps
+        last = 0.02 * scale + 0.01
+        last = last if last <= 1 else 0.001 * scale + 0.01
+        return torch.linspace(1e-4 * scale + 0.01, last, num_steps, dtype=torch.float64)
     time = torch.arange(num_steps + 1, dtype=torch.float64) / num_steps
     kept = torch.cos((time + 0.008) / 1.008 * math.pi / 2).square()
     return (1 - kept[1:] / kept[:-1]).clamp(1e-4, 0.9999)
@@ -61,6 +71,7 @@ class GaussianDiffusion(nn.Module):
 
     signal: Tensor  # sqrt(alpha_bar_t), [T + 1]
     noise: Tensor  # sqrt(1 - alpha_bar_t), [T + 1]
+    kl: Tensor  # see kl_weight, [T + 1]
 
     def __init__(self, config: DiffusionConfig):
         super().__init__()
@@ -71,6 +82,7 @@ class GaussianDiffusion(nn.Module):
         self.alpha_bar: tuple[float, ...] = tuple(alpha_bar.tolist())
         self.register_buffer("signal", alpha_bar.sqrt().float(), persistent=False)
         self.register_buffer("noise", (1 - alpha_bar).sqrt().float(), persistent=False)
+        self.register_buffer("kl", torch.tensor(self._kl_weights()), persistent=False)
 
     def random_steps(self, like_ND: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Uniform steps 1..T, int64 [N], for training."""
@@ -98,13 +110,40 @@ class GaussianDiffusion(nn.Module):
 
         With earlier = t - 1 this is Ho et al., eq. 6-7. With fewer steps it is the same
         posterior of the same process looked at less often (alpha becomes the ratio of the two
-        alpha_bars). At earlier = 0 it is x0 itself, without noise.
+        alpha_bars). At earlier = 0 it is x0 itself, without noise. `config.variance` chooses
+        the deviation.
         """
         bar_t, bar_s = self.alpha_bar[step], self.alpha_bar[earlier]
         alpha = bar_t / bar_s
         of_x0 = math.sqrt(bar_s) * (1 - alpha) / (1 - bar_t)
         of_noisy = math.sqrt(alpha) * (1 - bar_s) / (1 - bar_t)
-        return of_x0, of_noisy, math.sqrt((1 - bar_s) / (1 - bar_t) * (1 - alpha))
+        shrink = (1 - bar_s) / (1 - bar_t)
+        if self.config.variance == "forward" and earlier > 0:
+            shrink = 1.0
+        return of_x0, of_noisy, math.sqrt(shrink * (1 - alpha))
+
+    def kl_weight(self, step_N: Tensor) -> Tensor:
+        """What makes the squared error of a prediction, summed over D, a KL divergence, [N].
+
+        KL(q(x_{t-1} | x_t, x0) || the same with the predicted x0), which is the term L_{t-1} of
+        Ho et al.'s bound (their eq. 8 and 12), up to a constant under variance="forward". For
+        either target. The last step has no variance to divide by; it is given that of step 2,
+        as in the authors' code.
+        """
+        return self.kl[step_N]
+
+    def _kl_weights(self) -> list[float]:
+        weights = [0.0]
+        for step in range(1, self.config.num_steps + 1):
+            of_x0, _, deviation = self.posterior(step, step - 1)
+            if step == 1:
+                first = 1 - self.alpha_bar[1]
+                deviation = self.posterior(2, 1)[2] if self.config.num_steps > 1 else first**0.5
+            weight = of_x0**2 / (2 * deviation**2)
+            if self.config.target == "eps":  # x0 = (x_t - noise * eps) / signal
+                weight *= (1 - self.alpha_bar[step]) / self.alpha_bar[step]
+            weights.append(weight)
+        return weights
 
     def posterior_mean(
         self, x0_ND: Tensor, noisy_ND: Tensor, step: int, earlier: int | None = None

@@ -2,7 +2,7 @@
 
 A model never competes an item against items of another domain, because it is never asked to.
 
-Shapes: N states, D width, V items + 1, M negatives, C items of one domain.
+Shapes: N states, D width, V items + 1, M negatives, C items of one domain, S domains.
 Noise is drawn from `generator`; None means torch's default one, which the training loop seeds
 together with dropout.
 """
@@ -83,12 +83,53 @@ def domain_softmax(
 
     No states at all give zero.
     """
+    if num_negatives is not None:
+        negative_SM = draw_of_domains(space, num_negatives, label_N.device, generator)
+        label_ND, negative_SMD = look_up(vectors, label_N, negative_SM)
+        return sampled_domain_softmax(state_ND, label_N, label_ND, negative_SM, negative_SMD, space)
     total = state_ND.sum() * 0
     for domain in range(len(space.sizes)):
         rows = space.contains(domain, label_N).nonzero().squeeze(1)
         if len(rows) > 0:
             state, label, ids = state_ND[rows], label_N[rows], space.ids(domain)
-            loss_N = item_softmax(state, label, vectors, ids, num_negatives, generator)
+            total = total + item_softmax(state, label, vectors, ids, None).sum()
+    return total / max(len(label_N), 1)
+
+
+def draw_of_domains(
+    space: ItemSpace, count: int, device: torch.device, generator: torch.Generator | None = None
+) -> Tensor:
+    """`count` uniform items of each domain, with replacement, [S, M]."""
+    domains = range(len(space.sizes))
+    return torch.stack([draw_items(space.ids(d), (count,), device, generator) for d in domains])
+
+
+def look_up(vectors: ItemVectors, *ids: Tensor) -> tuple[Tensor, ...]:
+    """The vectors of several tensors of ids by a single look-up.
+
+    The gradient of each look-up costs a pass over the whole table, so a training step should
+    do with one.
+    """
+    found = vectors(torch.cat([entry.flatten() for entry in ids]))
+    parts = found.split([entry.numel() for entry in ids])
+    return tuple(part.unflatten(0, entry.shape) for part, entry in zip(parts, ids, strict=True))
+
+
+def sampled_domain_softmax(
+    state_ND: Tensor,
+    label_N: Tensor,
+    label_ND: Tensor,
+    negative_SM: Tensor,
+    negative_SMD: Tensor,
+    space: ItemSpace,
+) -> Tensor:
+    """Mean `sampled_softmax`, each state against the negatives of its label's domain; a scalar."""
+    total = state_ND.sum() * 0
+    for domain in range(len(space.sizes)):
+        rows = space.contains(domain, label_N).nonzero().squeeze(1)
+        if len(rows) > 0:
+            negatives = negative_SMD[domain], negative_SM[domain]
+            loss_N = sampled_softmax(state_ND[rows], label_ND[rows], label_N[rows], *negatives)
             total = total + loss_N.sum()
     return total / max(len(label_N), 1)
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pipeline.catalog.domains import Domain
 from pipeline.catalog.limits import check_least
-from pipeline.catalog.systems import DEFAULT_SYSTEMS, SYSTEMS
+from pipeline.catalog.systems import DEFAULT_SYSTEMS, EXPERIMENTS, SYSTEMS
 
 Task = Literal[
     "inter-domain",  # rank target items for users who show items of other domains alone (LGCD)
@@ -103,6 +103,7 @@ class Titles:
 @dataclass(frozen=True, kw_only=True)
 class Training:
     seeds: tuple[int, ...] = (0, 1, 2)
+    rival_seeds: tuple[int, ...] | None = None  # of systems that are not ours; None: the same
     max_length: int = 50
     max_epochs: int = 30
     patience: int = 5  # epochs without a better validation score
@@ -124,6 +125,8 @@ class Scenario:
     titles: Titles = field(default_factory=Titles)
     training: Training = field(default_factory=Training)
     systems: tuple[str, ...] = DEFAULT_SYSTEMS  # that are trained and compared
+    experiments: tuple[str, ...] = ()  # ablations and sweeps, see pipeline/train/experiments
+    experiment_seeds: tuple[int, ...] | None = None  # None: the training seeds
     top_n: int = 10  # recommendations for each cold user
     published: str | None = None  # name of a published table, see pipeline/evaluate/published.py
     statistics: str | None = None  # of published ones, see pipeline/prepare/published_statistics.py
@@ -147,9 +150,12 @@ def check_scenario(scenario: Scenario, domains: dict[str, Domain], where: str) -
     check_least(scenario.behaviours, ("min_target",), 3, f"{where}.behaviours")
     check_least(scenario.candidates, ("num_negatives",), 1, f"{where}.candidates")
     _check_systems(scenario, where)
+    _check_experiments(scenario, where)
     for key in ("candidates", "training"):
         if not getattr(scenario, key).seeds:
             raise ValueError(f"{where}.{key}.seeds is empty; name at least one seed")
+    if scenario.training.rival_seeds == ():
+        raise ValueError(f"{where}.training.rival_seeds is empty; leave it out for all seeds")
 
 
 def _check_systems(scenario: Scenario, where: str) -> None:
@@ -160,6 +166,31 @@ def _check_systems(scenario: Scenario, where: str) -> None:
         raise ValueError(f"{where}.systems = {scenario.systems}; they must differ")
     if "popularity" not in scenario.systems:
         raise ValueError(f"{where}.systems lacks 'popularity', the floor of every leaderboard")
+
+
+def _check_experiments(scenario: Scenario, where: str) -> None:
+    names = scenario.experiments
+    if names and (scenario.task != "inter-domain" or len(scenario.domains) != 2):
+        raise ValueError(f"{where}.experiments: only inter-domain scenarios of two domains run any")
+    for name in names:
+        if name not in EXPERIMENTS:
+            known = ", ".join(EXPERIMENTS)
+            raise ValueError(f"{where}.experiments names {name!r}; known experiments: {known}")
+        if EXPERIMENTS[name] not in scenario.systems:
+            raise ValueError(
+                f"{where}.experiments names {name!r}, which varies {EXPERIMENTS[name]!r}: add that "
+                "to the scenario's systems"
+            )
+    if len(set(names)) < len(names):
+        raise ValueError(f"{where}.experiments = {names}; they must differ")
+    seeds = scenario.experiment_seeds
+    if seeds is None:
+        return
+    if not seeds or len(set(seeds)) < len(seeds) or not set(seeds) <= set(scenario.training.seeds):
+        raise ValueError(
+            f"{where}.experiment_seeds = {seeds}; name some of training.seeds = "
+            f"{scenario.training.seeds}, each once: no other seed has encoders to start from"
+        )
 
 
 def _check_domains(scenario: Scenario, domains: dict[str, Domain], where: str) -> None:

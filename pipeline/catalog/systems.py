@@ -10,11 +10,25 @@ ENCODER_INPUTS = (*_SEQUENCES, "item_text")
 
 SYSTEMS: dict[str, tuple[str, ...]] = {
     "popularity": _SEQUENCES,
+    "overlap_popularity": _SEQUENCES,
     "recent_popularity": _SEQUENCES,
     "cooccurrence": _SEQUENCES,
+    "item_knn": (*_SEQUENCES, "item_text"),
+    "ease": _SEQUENCES,
     "sasrec": _SELECTED,
+    "sasrec_bce": _SELECTED,
+    "gru4rec": _SELECTED,
+    "fearec": _SELECTED,
+    "diffurec": _SELECTED,
+    "sscdr": _SELECTED,
+    "unicdr": _SELECTED,
+    "c2dsr": _SELECTED,
+    "tricdr": _SELECTED,
+    "unisrec": _TEXT,
+    "llmcdsr": (*_TEXT, "title_vectors"),
     "lgcd": _TRANSFER,
     "lgcd_blind": _TRANSFER,
+    "lgcd_plus": _TEXT,
 }
 """Every system, and the artifacts that it is trained from."""
 
@@ -28,5 +42,19 @@ DEFAULT_SYSTEMS = (
 )
 """What a scenario compares unless it names its own."""
 
-OURS = ("lgcd", "lgcd_blind")
+OURS = ("lgcd", "lgcd_blind", "lgcd_plus")
 """Systems that this project stands for, and their ablations; all others are there to be beaten."""
+
+EXPERIMENTS: dict[str, str] = {
+    "lgcd_ablations": "lgcd",
+    "lgcd_guidance": "lgcd",
+    "lgcd_targets": "lgcd",
+    "lgcd_pseudo_items": "lgcd",
+    "lgcd_steps": "lgcd",
+    "lgcd_strength": "lgcd",
+    "lgcd_overlap_ratio": "lgcd",
+    "lgcd_pseudo": "lgcd",
+    "lgcd_literal": "lgcd",
+    "lgcd_plus_ablations": "lgcd_plus",
+}
+"""Every experiment, and the system whose run it varies. None may be named as a system is."""

@@ -7,6 +7,7 @@ Letters: S training seeds, N users, K columns (systems and metrics).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,23 @@ import pyarrow.compute as pc
 from pipeline.catalog import Scenario
 from pipeline.catalog.systems import OURS
 from pipeline.columns import LEADERBOARD
+from pipeline.evaluate.background import Background
 from pipeline.evaluate.comparable import Ranking, read_rankings
 from pipeline.evaluate.plots import hit_rate_bars
 from pipeline.evaluate.published import PublishedTable, published_table
 from pipeline.evaluate.ranking import METRICS, RANKED_POOLS
-from pipeline.evaluate.report import Curves, Report, headline_tables, html_report, markdown_report
-from pipeline.evaluate.significance import Bootstrap, intervals, paired_p_values
+from pipeline.evaluate.report import (
+    Report,
+    headline_tables,
+    html_report,
+    markdown_report,
+)
+from pipeline.evaluate.significance import (
+    Bootstrap,
+    intervals,
+    paired_p_values,
+    standard_errors,
+)
 from pipeline.outcome import Fact, Outcome
 from pipeline.store import Store
 
@@ -33,14 +45,13 @@ def write_leaderboard(
     scenario: Scenario,
     systems: Sequence[str],
     *,
-    notes: Sequence[str] = (),
-    curves: Curves | None = None,
+    background: Background | None = None,
     bootstrap: Bootstrap | None = None,
 ) -> Outcome:
     """Compare systems from their saved ranks; write table and reports.
 
-    Writes `leaderboard/<scenario>` as Parquet, Markdown and HTML. `notes` go into the report
-    as they are; `curves` holds a validation score for each epoch, by the name of the run.
+    Writes `leaderboard/<scenario>` as Parquet, Markdown and HTML. `background` goes into the
+    reports alone: the table depends on the ranks and nothing else.
     """
     ranks = pa.concat_tables(
         store.read_table(f"scores/{scenario.name}/{system}") for system in systems
@@ -53,8 +64,7 @@ def write_leaderboard(
         leaderboard=table,
         ranks=test,
         published=published,
-        notes=tuple(notes),
-        curves=curves or {},
+        background=background or Background(),
     )
     key = f"leaderboard/{scenario.name}"
     store.write_text(key, ".md", markdown_report(report))
@@ -126,10 +136,10 @@ def _rows(rankings: list[Ranking], best: str | None, bootstrap: Bootstrap) -> li
     metrics_SN = [ranking.metric_SN(metric) for ranking, metric in cells]
     value_NK = np.stack([metric_SN.mean(axis=0) for metric_SN in metrics_SN], axis=1)
     low_K, high_K = intervals(value_NK, bootstrap)
-    p_K = _p_values(value_NK, [ranking.system for ranking in rankings], best, bootstrap)
+    error_K = standard_errors(value_NK, bootstrap)
+    contrast = _contrast(value_NK, [ranking.system for ranking in rankings], best, bootstrap)
     rows = []
     for k, (ranking, metric) in enumerate(cells):
-        rival = None if ranking.system == best else best
         seed_mean_S = metrics_SN[k].mean(axis=1)
         rows.append(
             {
@@ -139,24 +149,53 @@ def _rows(rankings: list[Ranking], best: str | None, bootstrap: Bootstrap) -> li
                 "seed_std": float(seed_mean_S.std(ddof=1)) if len(seed_mean_S) > 1 else None,
                 "low": float(low_K[k]),
                 "high": float(high_K[k]),
-                "p_value": None if rival is None else float(p_K[k]),
-                "versus": rival,
+                "std_error": float(error_K[k]),
                 "num_users": len(ranking.user_N),
                 "num_seeds": len(seed_mean_S),
+                **_versus(contrast, k, None if ranking.system == best else best),
             }
         )
     return rows
 
 
-def _p_values(
+@dataclass(frozen=True, kw_only=True)
+class _Contrast:
+    """Each column less the same metric of the best baseline, over pairs of users."""
+
+    delta_K: np.ndarray
+    low_K: np.ndarray
+    high_K: np.ndarray
+    p_K: np.ndarray
+
+
+def _contrast(
     value_NK: np.ndarray, systems: list[str], best: str | None, bootstrap: Bootstrap
-) -> np.ndarray:
-    """p [K] of each column against the same metric of the best baseline; ones without a best."""
+) -> _Contrast | None:
     if best is None:
-        return np.ones(value_NK.shape[1])
+        return None
     start = systems.index(best) * len(METRICS)
     reference_NK = np.tile(value_NK[:, start : start + len(METRICS)], len(systems))
-    return paired_p_values(value_NK - reference_NK, bootstrap)
+    difference_NK = value_NK - reference_NK
+    low_K, high_K = intervals(difference_NK, bootstrap)
+    return _Contrast(
+        delta_K=difference_NK.mean(axis=0),
+        low_K=low_K,
+        high_K=high_K,
+        p_K=paired_p_values(difference_NK, bootstrap),
+    )
+
+
+def _versus(contrast: _Contrast | None, k: int, rival: str | None) -> dict[str, Any]:
+    """Columns of a row that tell how it stands to its rival; nulls for one without."""
+    if contrast is None or rival is None:
+        return dict.fromkeys(("versus", "delta", "delta_low", "delta_high", "p_value"))
+    return {
+        "versus": rival,
+        "delta": float(contrast.delta_K[k]),
+        "delta_low": float(contrast.low_K[k]),
+        "delta_high": float(contrast.high_K[k]),
+        "p_value": float(contrast.p_K[k]),
+    }
 
 
 def _check_parts(ranks_test: pa.Table, ranks_valid: pa.Table) -> None:

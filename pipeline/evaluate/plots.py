@@ -1,22 +1,26 @@
 """The report's figures as PNG bytes, each well under 100 KB."""
 
+from itertools import zip_longest
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.catalog.system_names import shown
+from pipeline.catalog.systems import OURS
 from pipeline.plots import figure, literal, png
 
-Curves = dict[str, list[float]]
-"""A validation score for each epoch, by the name of the run."""
+Curves = dict[tuple[str, int], list[float]]
+"""A validation score for each epoch, by system and training seed."""
 
-_BAR, _ACCENT = "#4c78a8", "#e45756"
+_BAR, _RIVAL, _OURS = "#4c78a8", "#e45756", "#54a24b"
+_ACROSS = 4  # panels side by side
 
 
 def hit_rate_bars(leaderboard: pa.Table) -> bytes:
     """HR@10 in the pool "target": one panel for each domain, best on top, with intervals.
 
-    The baseline to beat is red. A diamond marks the published value.
+    The baseline to beat is red, ours are green. A diamond marks the published value.
     """
     wanted = pc.and_(
         pc.equal(leaderboard["pool"], "target"), pc.equal(leaderboard["metric"], "HR@10")
@@ -24,7 +28,7 @@ def hit_rate_bars(leaderboard: pa.Table) -> bytes:
     rows = leaderboard.filter(wanted).sort_by([("mean", "ascending")]).to_pylist()
     domains = sorted({row["target_domain"] for row in rows})
     panels = [[row for row in rows if row["target_domain"] == domain] for domain in domains]
-    height = 0.8 + sum(0.7 + 0.32 * len(panel) for panel in panels)
+    height = 0.8 + sum(0.7 + 0.28 * len(panel) for panel in panels)
     drawn = figure(height)
     axes = drawn.subplots(
         len(panels),
@@ -41,37 +45,38 @@ def hit_rate_bars(leaderboard: pa.Table) -> bytes:
 
 
 def training_curves(curves: Curves) -> bytes:
-    """Validation score by epoch, one line for each run."""
+    """Validation score by epoch: one panel for each system, one line for each training seed."""
     from matplotlib.ticker import MaxNLocator
 
-    drawn = figure(3.6)
-    axis = drawn.subplots()
-    for name, scores in sorted(curves.items()):
-        axis.plot(range(1, len(scores) + 1), scores, marker=".", label=literal(name))
-    axis.set_xlabel("epoch")
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axis.set_ylabel("validation score")
-    axis.grid(alpha=0.3)
-    if curves:
-        axis.legend(fontsize=7, ncols=2, frameon=False)
+    systems = sorted({system for system, _ in curves})
+    num_rows = -(-len(systems) // _ACROSS)
+    drawn = figure(0.4 + 1.5 * num_rows)
+    panels = drawn.subplots(num_rows, _ACROSS, squeeze=False, sharex=True, sharey=True).flat
+    for axis, system in zip_longest(panels, systems):
+        if system is None:
+            axis.set_axis_off()
+            continue
+        for seed in sorted(seed for other, seed in curves if other == system):
+            scores = curves[system, seed]
+            axis.plot(range(1, len(scores) + 1), scores, marker=".", markersize=3, linewidth=1)
+        axis.set_title(literal(shown(system)), loc="left", fontsize=8)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
+        axis.tick_params(labelsize=7)
+        axis.grid(alpha=0.3)
+    drawn.supxlabel("epoch", fontsize=8)
+    drawn.supylabel("validation score", fontsize=8)
     return png(drawn)
 
 
 def _bars(axis: Any, panel: list[dict[str, Any]]) -> None:
     rivals = {row["versus"] for row in panel}
+    labels = {_RIVAL: "baseline to beat", _OURS: "ours"}
     for y, row in enumerate(panel):
         # In tiny samples a percentile interval can miss the mean; a length cannot be negative.
         reach = ([max(row["mean"] - row["low"], 0.0)], [max(row["high"] - row["mean"], 0.0)])
-        rival = row["system"] in rivals
-        axis.barh(
-            y,
-            row["mean"],
-            xerr=reach,
-            color=_ACCENT if rival else _BAR,
-            label="baseline to beat" if rival else None,
-            ecolor="#333",
-            capsize=2,
-        )
+        color = _OURS if row["system"] in OURS else _RIVAL if row["system"] in rivals else _BAR
+        label = labels.pop(color, None)  # once in the legend
+        axis.barh(y, row["mean"], xerr=reach, color=color, label=label, ecolor="#333", capsize=2)
     quoted = [(row["published"], y) for y, row in enumerate(panel) if row["published"] is not None]
     if quoted:
         xs, ys = zip(*quoted, strict=True)
@@ -80,6 +85,6 @@ def _bars(axis: Any, panel: list[dict[str, Any]]) -> None:
         )
     if axis.get_legend_handles_labels()[1]:
         axis.legend(fontsize=7, frameon=False, loc="lower right")
-    axis.set_yticks(range(len(panel)), [literal(row["system"]) for row in panel], fontsize=8)
+    axis.set_yticks(range(len(panel)), [literal(shown(row["system"])) for row in panel], fontsize=8)
     axis.set_xlim(left=0)
     axis.spines[["top", "right"]].set_visible(False)

@@ -30,7 +30,9 @@ class PublishedTable:
     name: str
     source: str
     rows: tuple[PublishedRow, ...]
+    compared: str  # the method that our own systems are set against
     systems: dict[str, str] = field(default_factory=dict)  # our system: the paper's method
+    doubted: frozenset[tuple[str, str]] = frozenset()  # method and domain, see remarks
     remarks: tuple[str, ...] = ()  # cells left out, cells to doubt, their sampling error
     differs: tuple[str, ...] = ()  # how the published setting differs from ours
 
@@ -39,7 +41,10 @@ class PublishedTable:
 
     def value(self, system: str, domain: str, metric: str) -> float | None:
         """What the paper reports for the method that our system stands for, else None."""
-        method = self.systems.get(system)
+        return self.cell(self.systems.get(system), domain, metric)
+
+    def cell(self, method: str | None, domain: str, metric: str) -> float | None:
+        """What the paper reports for a method; None where it does not."""
         for row in self.of_domain(domain):
             if row.method == method:
                 return row.values[metric]
@@ -62,6 +67,8 @@ def _rows(domain: str, cells: dict[str, _Cells]) -> tuple[PublishedRow, ...]:
         for method, figures in cells.items()
     )
 
+
+_DOMAINS = ("food", "kitchen")
 
 _FOOD: dict[str, _Cells] = {
     "GRU4Rec": (0.0367, 0.0867, 0.0236, 0.0398),
@@ -106,8 +113,32 @@ LGCD_FOOD_KITCHEN = PublishedTable(
         "Lu, Sang, Mu and Zhang, From Clues to Generation: Language-Guided Conditional Diffusion"
         " for Cross-Domain Recommendation, SIGIR 2026, arXiv 2604.05365, Table 1"
     ),
-    rows=(*_rows("food", _FOOD), *_rows("kitchen", _KITCHEN)),
-    systems={"lgcd": "LGCD", "sasrec": "SASRec"},
+    rows=tuple(
+        row
+        for domain, cells in zip(_DOMAINS, (_FOOD, _KITCHEN), strict=True)
+        for row in _rows(domain, cells)
+    ),
+    compared="LGCD",
+    # Without a row: the references that count, C2DSR, LGCD+ and the blind LGCD.
+    systems={
+        "gru4rec": "GRU4Rec",
+        "sasrec": "SASRec",
+        "sasrec_bce": "SASRec",
+        "fearec": "FEARec",
+        "diffurec": "DiffuRec",
+        "unisrec": "UniSRec",
+        "sscdr": "SSCDR",
+        "unicdr": "UniCDR",
+        "tricdr": "Tri-CDR",
+        "llmcdsr": "LLMCDSR",
+        "lgcd": "LGCD",
+    },
+    doubted=frozenset(
+        {
+            ("UniSRec", "food"),
+            *((name, domain) for name in ("SSCDR", "UniCDR", "UCLR") for domain in _DOMAINS),
+        }
+    ),
     remarks=(
         "CTT on Kitchen is left out: Table 1 repeats CTT's Food figures there.",
         "Food has 300 test cases and Kitchen 637, so a hit rate of one run is a whole number of"
@@ -134,8 +165,10 @@ LGCD_FOOD_KITCHEN = PublishedTable(
         "Ties count half here. LLMCDSR's evaluation breaks them by sort order with the label"
         " first, which favours scorers with many equal scores.",
         "Ours are means over candidate draws and training seeds; the paper tells neither number.",
-        "SASRec is our own run. The paper's settings for it (loss, length of training) are"
-        " unknown, so a gap between the two SASRec rows says little about the model.",
+        "Every baseline here is our own run of our own reading of its paper. LGCD's paper does not"
+        " tell its baselines' settings (loss, length of training), so a gap between two rows of one"
+        " name says little about the model. SASRec stands twice: with sampled softmax, and with"
+        " its own paper's loss.",
         "What the paper leaves open about LGCD itself was settled as its code documents, so our"
         " row is a reading of the paper and not its program.",
     ),

@@ -4,20 +4,17 @@ The report is a list of blocks, printed as Markdown and as one HTML page with th
 (the pictures are in the page alone).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.evaluate.comparable import read_rankings
+from pipeline.catalog.system_names import shown
+from pipeline.catalog.systems import OURS
+from pipeline.evaluate.background import Background, Provenance
 from pipeline.evaluate.document import (
     Block,
     Bullets,
-    Cell,
-    Grid,
     Heading,
     Paragraph,
     Picture,
@@ -25,17 +22,29 @@ from pipeline.evaluate.document import (
     to_markdown,
 )
 from pipeline.evaluate.plots import Curves, hit_rate_bars, training_curves
+from pipeline.evaluate.protocol import candidate_counts, chance, protocol
 from pipeline.evaluate.published import PublishedTable
-from pipeline.evaluate.ranking import METRICS, RANKED_POOLS
-
-Row = dict[str, Any]
+from pipeline.evaluate.report_tables import (
+    Rows,
+    against_published_grid,
+    cost_grid,
+    curves_grid,
+    digests_grid,
+    figures_grid,
+    interval_text,
+    intervals_grid,
+    overview_grid,
+    p_text,
+    published_grid,
+    rival_grid,
+    systems_grid,
+)
 
 _POOL_TITLES = {
     "target": "Negatives from the target domain (primary)",
     "all": "Negatives from all domains (secondary, easier)",
     "full": "All items of the target domain",
 }
-_TESTED = ("HR@10", "NDCG@10")  # the metrics whose p-values are printed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +53,7 @@ class Report:
     leaderboard: pa.Table  # schema LEADERBOARD
     ranks: pa.Table  # schema RANKS, the test users: tells how many candidates each one had
     published: PublishedTable | None = None
-    notes: tuple[str, ...] = ()
-    curves: Curves | None = None
+    background: Background = field(default_factory=Background)
 
     @property
     def domains(self) -> list[str]:
@@ -55,13 +63,18 @@ class Report:
     def systems(self) -> list[str]:
         return pc.unique(self.leaderboard["system"]).to_pylist()
 
-    def rows(self, domain: str, pool: str) -> dict[str, dict[str, Row]]:
+    def rows(self, domain: str, pool: str) -> Rows:
         """Leaderboard rows by system and metric, best HR@10 first."""
-        found: dict[str, dict[str, Row]] = {}
+        found: Rows = {}
         for row in self.leaderboard.to_pylist():
             if row["target_domain"] == domain and row["pool"] == pool:
                 found.setdefault(row["system"], {})[row["metric"]] = row
         return dict(sorted(found.items(), key=lambda entry: -entry[1]["HR@10"]["mean"]))
+
+    @property
+    def places(self) -> dict[str, Rows]:
+        """The rows of the primary pool, by domain."""
+        return {domain: self.rows(domain, "target") for domain in self.domains}
 
 
 def markdown_report(report: Report) -> str:
@@ -74,24 +87,9 @@ def html_report(report: Report) -> str:
 
 def headline_tables(report: Report) -> dict[str, str]:
     """The primary pool's table of each target domain, as Markdown."""
-    return {domain: to_markdown([_grid(report, domain, "target")]) for domain in report.domains}
-
-
-def chance(num_candidates: np.ndarray) -> dict[str, float]:
-    """What random order is expected to reach, by metric, for any array of candidate counts."""
-    rank = np.arange(1, 11)
-    # Each place is equally likely; a place beyond the last candidate does not exist.
-    share = (rank[:, None] <= num_candidates.reshape(1, -1)) / num_candidates.reshape(1, -1)
-    gain: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        "HR": np.ones_like,
-        "NDCG": lambda place: 1 / np.log2(place + 1),
+    return {
+        domain: to_markdown(_pool_blocks(report, domain, "target")) for domain in report.domains
     }
-    expected = {}
-    for metric in METRICS:
-        name, k = metric.split("@")
-        weight = gain[name](rank.astype(float)) * (rank <= int(k))
-        expected[metric] = float((weight @ share).mean())
-    return expected
 
 
 def _title(report: Report) -> str:
@@ -99,34 +97,36 @@ def _title(report: Report) -> str:
 
 
 def _blocks(report: Report) -> list[Block]:
-    blocks: list[Block] = [Heading(_title(report), 1), Bullets(_summary(report))]
-    blocks.append(
-        Picture("HR@10, negatives from the target domain", hit_rate_bars(report.leaderboard))
-    )
-    for domain in report.domains:
-        blocks += _domain_blocks(report, domain)
-    if report.curves:
-        blocks += [Heading("Training"), _curves_grid(report.curves)]
-        blocks.append(Picture("Training curves", training_curves(report.curves)))
-    blocks += _difference_blocks(report.published)
-    blocks += [Heading("Protocol"), Bullets(_protocol(report))]
-    if report.notes:
-        blocks += [Heading("Notes"), Bullets(report.notes)]
-    return blocks
+    return [
+        Heading(_title(report), 1),
+        Bullets(_summary(report)),
+        overview_grid(report.places),
+        Paragraph("Best mean HR@10 first; negatives from the target domain; the best is bold."),
+        Picture("HR@10, negatives from the target domain", hit_rate_bars(report.leaderboard)),
+        *(block for domain in report.domains for block in _domain_blocks(report, domain)),
+        *_published_blocks(report),
+        *_cost_blocks(report),
+        *_training_blocks(report.background.curves),
+        Heading("Systems"),
+        systems_grid(report.systems),
+        Heading("Protocol"),
+        Bullets(protocol(report.leaderboard, report.ranks)),
+        *_note_blocks(report.background.notes),
+        *_provenance_blocks(report.background.provenance),
+    ]
 
 
 def _summary(report: Report) -> tuple[str, ...]:
     sentences = []
-    for domain in report.domains:
-        rows = report.rows(domain, "target")
+    for domain, rows in report.places.items():
         best, row = next((system, row["HR@10"]) for system, row in rows.items())
         rival = _rival(rows)
-        against = f"; the baseline to beat is {rival}" if rival else ""
+        told = f"{domain}: {shown(best)} leads with HR@10 {row['mean']:.4f} {interval_text(row)}"
+        if rival:
+            told += f"; the baseline to beat is {shown(rival)}"
         if rival and row["versus"]:
-            against += f" with {rows[rival]['HR@10']['mean']:.4f} (p {_p(row['p_value'])})"
-        sentences.append(
-            f"{domain}: {best} leads with HR@10 {row['mean']:.4f} {_interval(row)}{against}."
-        )
+            told += f" with {rows[rival]['HR@10']['mean']:.4f} (p {_relation(row['p_value'])})"
+        sentences.append(f"{told}.")
     return tuple(sentences)
 
 
@@ -134,71 +134,57 @@ def _domain_blocks(report: Report, domain: str) -> list[Block]:
     rows = report.rows(domain, "target")
     num_users = next(iter(rows.values()))["HR@10"]["num_users"]
     rival = _rival(rows)
-    chosen = f" Baseline to beat: {rival}, chosen on validation users." if rival else ""
+    chosen = f" Baseline to beat: {shown(rival)}, chosen on validation users." if rival else ""
     blocks: list[Block] = [
         Heading(f"Target domain: {domain}"),
         Paragraph(f"{num_users} test users.{chosen}"),
+        Heading(_POOL_TITLES["target"], 3),
+        *_pool_blocks(report, domain, "target"),
+        Paragraph(
+            "How sure these figures are: 95 % interval over users, \u00b1 standard deviation over"
+            " training seeds. The leaderboard's table holds those of the other pools too."
+        ),
+        intervals_grid(rows),
     ]
-    for pool in RANKED_POOLS:
-        blocks += [Heading(_POOL_TITLES[pool], 3), _grid(report, domain, pool)]
+    if rival and any(system in OURS for system in rows):
+        blocks += [Heading("Ours against the baseline to beat", 3), rival_grid(rows)]
+    for pool in ("all", "full"):
+        blocks += [Heading(_POOL_TITLES[pool], 3), *_pool_blocks(report, domain, pool)]
     if report.published and report.published.of_domain(domain):
         blocks += [Heading("Published figures beside ours", 3)]
         blocks.append(Paragraph(f"Published: {report.published.source}."))
-        blocks.append(_published_grid(report.published, domain, rows))
+        blocks.append(published_grid(report.published, domain, rows))
     return blocks
 
 
-def _grid(report: Report, domain: str, pool: str) -> Grid:
-    """Systems by HR@10: mean, interval over users, spread over training seeds, p-values."""
+def _pool_blocks(report: Report, domain: str, pool: str) -> list[Block]:
+    """Systems by HR@10 in one domain and pool."""
     rows = report.rows(domain, pool)
-    best = {name: max(row[name]["mean"] for row in rows.values()) for name in METRICS}
-    lines = []
-    for system, row in rows.items():
-        figures = [
-            Cell(f"{row[name]['mean']:.4f}", _detail(row[name]), row[name]["mean"] == best[name])
-            for name in METRICS
-        ]
-        tests = [_test_cell(row[name], _rival(rows)) for name in _TESTED]
-        lines.append((Cell(system), *figures, *tests))
-    counts = read_rankings(report.ranks, domain, pool)[0].num_candidates_CN
-    expected = [Cell(f"{value:.4f}") for value in chance(counts).values()]
-    lines.append((Cell("random order, expected"), *expected, *(Cell("") for _ in _TESTED)))
-    header = ("System", *METRICS, *(f"p ({name})" for name in _TESTED))
-    return Grid(header, tuple(lines))
+    expected = chance(candidate_counts(report.ranks, domain, pool))
+    return [figures_grid(rows, _rival(rows), expected)]
 
 
-def _published_grid(
-    published: PublishedTable, domain: str, ours: dict[str, dict[str, Row]]
-) -> Grid:
-    entries = [(row.method, "published", row.values) for row in published.of_domain(domain)]
-    for system, row in ours.items():
-        entries.append((system, "ours", {name: row[name]["mean"] for name in METRICS}))
-    entries.sort(key=lambda entry: -entry[2]["HR@10"])
-    lines = [
-        (
-            Cell(method, strong=origin == "ours"),
-            Cell(origin),
-            *(Cell(f"{values[name]:.4f}", strong=origin == "ours") for name in METRICS),
-        )
-        for method, origin, values in entries
-    ]
-    return Grid(("Method", "From", *METRICS), tuple(lines))
-
-
-def _curves_grid(curves: Curves) -> Grid:
-    """Where each run was best on validation; a best last epoch says that it wanted more."""
-    lines = []
-    for name, scores in sorted(curves.items()):
-        best = int(np.argmax(scores))
-        figures = (str(len(scores)), f"{scores[best]:.4f}", str(best + 1))
-        lines.append((Cell(name), *(Cell(figure) for figure in figures)))
-    return Grid(("Run", "Epochs", "Best validation score", "At epoch"), tuple(lines))
-
-
-def _difference_blocks(published: PublishedTable | None) -> list[Block]:
+def _published_blocks(report: Report) -> list[Block]:
+    """Ours against the paper's own method, and what to know before comparing."""
+    published = report.published
     if published is None:
         return []
+    blocks: list[Block] = []
+    grid = against_published_grid(published, report.places)
+    if grid.rows:
+        blocks += [
+            Heading(f"Ours against the published {published.compared}"),
+            Paragraph(
+                "The standard error is ours alone, a bootstrap over our test users; it knows"
+                " nothing of the spread over training seeds. The published value is taken as a"
+                " fixed number, though it has a sampling error of about the same size, so two runs"
+                " that are equally good differ by about 1.4 of these standard errors. Candidates,"
+                " seeds and settings differ too, see below."
+            ),
+            grid,
+        ]
     return [
+        *blocks,
         Heading("What differs from the published setting"),
         Bullets(published.differs),
         Heading("About the published figures", 3),
@@ -206,76 +192,60 @@ def _difference_blocks(published: PublishedTable | None) -> list[Block]:
     ]
 
 
-def _protocol(report: Report) -> tuple[str, ...]:
-    seeds = {row["system"]: row["num_seeds"] for row in report.leaderboard.to_pylist()}
-    trained = ", ".join(f"{system} {count}" for system, count in seeds.items())
-    popularity = (
-        "Popularity is always among the systems: a figure below it has learned nothing."
-        if "popularity" in report.systems
-        else "Popularity is missing from the scenario's systems; without it no figure has a floor."
+def _cost_blocks(report: Report) -> list[Block]:
+    costs = report.background.costs
+    if not costs:
+        return []
+    machines = dict.fromkeys(cost.scoring.machine for cost in costs)
+    num_users = max(cost.scoring.num_users for cost in costs)
+    told = [
+        "Trained numbers: what the last stage of training changes, encoders that it holds fast"
+        " left out. Stored numbers: all in a weights file, counts among them; frozen text vectors"
+        " belong to no system and are left out.",
+        "Training: seconds of one seed, in the mean over seeds, validation after each epoch"
+        " included, on the machine that trained. Counting is one pass and is not timed.",
+        f"Scoring: seconds to score all {num_users} test users once, every item of the scenario,"
+        " without ranking, measured once.",
+    ]
+    for machine in machines:
+        some = [shown(cost.system) for cost in costs if cost.scoring.machine == machine]
+        told.append(f"Scored on {machine}: {'all' if len(machines) == 1 else ', '.join(some)}.")
+    return [Heading("Cost"), cost_grid(costs), Bullets(tuple(told))]
+
+
+def _training_blocks(curves: Curves) -> list[Block]:
+    if not curves:
+        return []
+    picture = Picture("Training curves", training_curves(curves))
+    return [Heading("Training"), curves_grid(curves), picture]
+
+
+def _note_blocks(notes: tuple[str, ...]) -> list[Block]:
+    return [Heading("Notes"), Bullets(notes)] if notes else []
+
+
+def _provenance_blocks(made: Provenance | None) -> list[Block]:
+    if made is None:
+        return []
+    told = (
+        f"Seeds: split {made.split_seed}; candidates {_listed(made.candidate_seeds)}; training"
+        f" {_listed(made.train_seeds)} (systems that count: {made.train_seeds[0]} alone).",
+        f"Compared with {', '.join(f'{name} {number}' for name, number in made.versions)}.",
+        "A digest is of content alone: the same digest means the same rows or numbers.",
     )
-    return (
-        "Each test user's history holds items of the other domain alone; one held-out item of the"
-        " target domain is to be found among the candidates.",
-        *_candidate_sentences(report),
-        "Every system is told the target domain, and scores of other domains' items are ignored"
-        " for all systems alike. Of negatives from all domains only those of the target domain"
-        " compete, so that pool is easier than the primary one.",
-        "Negatives were drawn once for each seed, saved, and shared by all systems; the held-out"
-        " item is never among its own negatives.",
-        "Ties count half: rank = 1 + better + equal / 2, so equal scores for all hit nothing.",
-        "HR@k is the share of users whose item ranks k or better; NDCG@k is 1 / log2(rank + 1)"
-        " there, else 0. Both are averaged over users, candidate seeds and training seeds.",
-        "In parentheses: 95 % bootstrap interval over users. After the sign \u00b1: sample standard"
-        f" deviation over training seeds. Training seeds: {trained}; a system with one seed is"
-        " deterministic or was trained once.",
-        "p: two-sided paired bootstrap over users against the baseline to beat of the same target"
-        " domain, not corrected for the number of systems. That baseline is the one with the"
-        " highest NDCG@10 on validation users; the test users choose nothing.",
-        "Random order, expected: what a shuffle of the same candidates reaches in the mean.",
-        popularity,
-    )
+    return [Heading("Provenance"), Bullets(told), digests_grid(made)]
 
 
-def _candidate_sentences(report: Report) -> list[str]:
-    sentences = []
-    for domain in report.domains:
-        counts = []
-        for pool in RANKED_POOLS:
-            ranking = read_rankings(report.ranks, domain, pool)[0]
-            seeds = "" if pool == "full" else f", seeds {_list(ranking.candidate_seed_C)}"
-            counts.append(f"{np.median(ranking.num_candidates_CN):.0f} (pool {pool}{seeds})")
-        sentences.append(
-            f"Candidates that compete in {domain}, the held-out item included, median:"
-            f" {', '.join(counts)}."
-        )
-    return sentences
-
-
-def _list(seeds: np.ndarray) -> str:
-    return " ".join(str(seed) for seed in seeds)
-
-
-def _rival(rows: dict[str, dict[str, Row]]) -> str | None:
+def _rival(rows: Rows) -> str | None:
     """The baseline to beat, as the other systems' rows name it."""
     named = {row["HR@10"]["versus"] for row in rows.values()} - {None}
     return named.pop() if named else None
 
 
-def _detail(row: Row) -> str:
-    spread = "" if row["seed_std"] is None else f" \u00b1 {row['seed_std']:.3f}"
-    return _interval(row) + spread
+def _relation(value: float) -> str:
+    text = p_text(value)
+    return text if text.startswith("<") else f"= {text}"
 
 
-def _test_cell(row: Row, rival: str | None) -> Cell:
-    if row["p_value"] is None:
-        return Cell("to beat" if row["system"] == rival else "")
-    return Cell(_p(row["p_value"]).removeprefix("= "))
-
-
-def _interval(row: Row) -> str:
-    return f"({row['low']:.3f} to {row['high']:.3f})"
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+def _listed(seeds: tuple[int, ...]) -> str:
+    return " ".join(str(seed) for seed in seeds)

@@ -29,6 +29,11 @@ def intervals(value_NK: np.ndarray, bootstrap: Bootstrap) -> tuple[np.ndarray, n
     return low_K, high_K
 
 
+def standard_errors(value_NK: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
+    """Bootstrap standard errors [K] of the column means."""
+    return resampled_means(value_NK, bootstrap).std(axis=0, ddof=1)
+
+
 def paired_p_values(difference_NK: np.ndarray, bootstrap: Bootstrap) -> np.ndarray:
     """Two-sided p [K] that the mean difference of paired users is zero.
 

@@ -17,8 +17,6 @@ import pyarrow as pa
 
 from pipeline.catalog import Scenario
 from pipeline.columns import PSEUDO_INTERACTIONS
-from pipeline.extract.engine import Embed
-from pipeline.extract.extraction import Extraction, embed
 from pipeline.outcome import Outcome
 from pipeline.retrieve.index import nearest
 from pipeline.retrieve.recall import recall_of_probe
@@ -27,34 +25,32 @@ from pipeline.store import Store
 
 @dataclass(frozen=True, kw_only=True)
 class GroundingConfig:
-    num_items: int = 10  # nK; LGCD's sweep peaks at 10
+    num_items: int = 20  # the most that training can ask for as nK; LGCD's sweep peaks at 10
     query: Literal["mean", "each"] = "mean"
 
 
-def build_pseudo_interactions(
-    scenario: Scenario, store: Store, extraction: Extraction, config: GroundingConfig
-) -> Outcome:
+def build_pseudo_interactions(scenario: Scenario, store: Store, config: GroundingConfig) -> Outcome:
     """Write `pseudo_interactions/<scenario>`: nK items for each user with a usable title."""
-    titles = store.read_table(f"generated_titles/{scenario.name}").to_pylist()
-    with_titles = [row for row in titles if row["titles"]]
-    flat = [title for row in with_titles for title in row["titles"]]
-    embedded, _ = embed(extraction, Embed(model=scenario.text_model), flat)
-    bounds = np.cumsum([0, *(len(row["titles"]) for row in with_titles)])
-    queries = [embedded[start:end] for start, end in pairwise(bounds)]
+    tensors = store.read_tensors(f"title_vectors/{scenario.name}")
+    titles = {name: tensor.numpy() for name, tensor in tensors.items()}
+    queries = [titles["vectors"][start:end] for start, end in pairwise(titles["bounds"])]
     rows: list[dict[str, object]] = []
-    for domain in scenario.domains:
-        chosen = [i for i, row in enumerate(with_titles) if row["target_domain"] == domain]
+    for position, domain in enumerate(scenario.domains):
+        asked = titles["target"] == position
+        chosen = [i for i, query in enumerate(queries) if asked[i] and len(query)]
         if chosen:
-            own = [with_titles[i] for i in chosen]
             items, vectors = _pool(scenario, store, domain)
             found = ground([queries[i] for i in chosen], items, vectors, config)
-            rows += [_grounded(row, *pair) for row, pair in zip(own, found, strict=True)]
+            rows += [
+                _row(titles, i, domain) | {"items": own, "scores": scores}
+                for i, (own, scores) in zip(chosen, found, strict=True)
+            ]
     rows.sort(key=lambda row: (str(row["part"]), row["user"], str(row["target_domain"])))
     table = pa.Table.from_pylist(rows, schema=PSEUDO_INTERACTIONS)
     artifact = store.write_table(f"pseudo_interactions/{scenario.name}", PSEUDO_INTERACTIONS, table)
     facts = {
         "users": sum(row["part"] == "single" for row in rows),
-        "users_without_titles": len(titles) - len(with_titles),
+        "users_without_titles": len(queries) - len(rows),
         "items_each": config.num_items,
         "distinct_items": len({item for row in rows for item in row["items"]}),  # type: ignore[attr-defined]
     }
@@ -104,6 +100,6 @@ def _pool(scenario: Scenario, store: Store, domain: str) -> tuple[np.ndarray, np
     return items, vectors[items]
 
 
-def _grounded(row: dict[str, object], items: list[int], scores: list[float]) -> dict[str, object]:
-    kept = {name: row[name] for name in ("user", "part", "target_domain")}
-    return kept | {"items": items, "scores": scores}
+def _row(titles: dict[str, np.ndarray], i: int, domain: str) -> dict[str, object]:
+    part = "single" if titles["single"][i] else "overlap"
+    return {"user": int(titles["user"][i]), "part": part, "target_domain": domain}

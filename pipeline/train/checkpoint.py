@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.store import Store
+from pipeline.train.average import WeightAverage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +50,10 @@ class Checkpoint:
     def _key(self) -> str:
         return f"checkpoints/{self.name}"
 
-    def load(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress | None:
-        """Restore model and optimizer; None where there is nothing to go on from."""
+    def load(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, average: WeightAverage
+    ) -> Progress | None:
+        """Restore model, optimizer and average; None where there is nothing to go on from."""
         if not self.store.exists(self._key, ".safetensors"):
             return None
         metadata = self.store.tensor_metadata(self._key)
@@ -59,14 +62,22 @@ class Checkpoint:
         tensors = self.store.read_tensors(self._key)
         model.load_state_dict(_below(tensors, "model/"))
         _load_optimizer(optimizer, _below(tensors, "optimizer/"))
+        average.load(_below(tensors, "average/"))
         state = json.loads(metadata["progress"])
         return Progress(best_weights=_below(tensors, "best/"), **state)
 
-    def save(self, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
-        """Model, optimizer and progress in one atomic write."""
+    def save(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        average: WeightAverage,
+        progress: Progress,
+    ) -> None:
+        """Model, optimizer, average and progress in one atomic write."""
         tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
         tensors |= {f"best/{name}": value for name, value in progress.best_weights.items()}
         tensors |= {f"optimizer/{name}": value for name, value in _optimizer(optimizer).items()}
+        tensors |= {f"average/{name}": value for name, value in average.state().items()}
         state = {
             "epoch": progress.epoch,
             "best_epoch": progress.best_epoch,

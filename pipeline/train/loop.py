@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from models.recommender import Losses
+from pipeline.train.average import WeightAverage
 from pipeline.train.checkpoint import Checkpoint, Progress
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class LoopConfig:
     max_epochs: int = 30
     patience: int = 5  # epochs without a better validation score before stopping
     min_steps: int = 50  # an epoch of a small set is repeated until it has so many
+    average_decay: float = 0.0  # of the moving average of weights that is kept; 0: none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,18 +64,24 @@ def fit(
     model.to(device)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adam(
-        parameters, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay
+        parameters,
+        lr=config.learning_rate,
+        betas=config.betas,
+        weight_decay=config.weight_decay,
+        fused=True,  # one pass over an item table instead of ten
     )
-    progress = checkpoint.load(model, optimizer) or Progress.start(model)
+    average = WeightAverage(model, config.average_decay)
+    progress = checkpoint.load(model, optimizer, average) or Progress.start(model)
     while not _finished(progress, config):
         started = time.perf_counter()
         _seed_epoch(seed, progress.epoch)
         batches = _long_enough(epoch_batches, progress.epoch, config.min_steps)
-        terms = _train_epoch(model, optimizer, batches, loss, config, device)
-        score = _validated(model, validate)
-        seconds = time.perf_counter() - started
-        progress = progress.after(model, score, {**terms, "valid": score, "seconds": seconds})
-        checkpoint.save(model, optimizer, progress)
+        terms = _train_epoch(model, optimizer, average, batches, loss, config, device)
+        with average.in_place():
+            score = _validated(model, validate)
+            seconds = time.perf_counter() - started
+            progress = progress.after(model, score, {**terms, "valid": score, "seconds": seconds})
+        checkpoint.save(model, optimizer, average, progress)
         _log_epoch(checkpoint.name, progress, config)
     model.load_state_dict(progress.best_weights)
     model.eval()
@@ -114,6 +122,7 @@ def _seed_epoch(seed: int, epoch: int) -> None:
 def _train_epoch(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
+    average: WeightAverage,
     batches: Iterable[Any],
     loss: Callable[[Any], Losses],
     config: LoopConfig,
@@ -130,6 +139,7 @@ def _train_epoch(
         torch.stack(list(terms.values())).sum().backward()
         nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         optimizer.step()
+        average.update()
         for name, value in terms.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach())
     if step == 0:

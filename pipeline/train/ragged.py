@@ -29,6 +29,13 @@ class Ragged:
     def __getitem__(self, row: int) -> np.ndarray:
         return self.flat[self.bounds[row] : self.bounds[row + 1]]
 
+    def take(self, rows: np.ndarray) -> "Ragged":
+        """The lists of these numbers, in this order."""
+        lengths = np.diff(self.bounds)[rows]
+        bounds = np.concatenate([[0], np.cumsum(lengths)])
+        place = np.arange(bounds[-1]) + np.repeat(self.bounds[rows] - bounds[:-1], lengths)
+        return Ragged(flat=self.flat[place], bounds=bounds)
+
     @property
     def longest(self) -> int:
         return int(np.diff(self.bounds).max(initial=0))
@@ -46,6 +53,14 @@ class Ragged:
 
 def ragged(lists: list[np.ndarray]) -> Ragged:
     """From a list of integer arrays."""
-    lengths = [len(entry) for entry in lists]
+    lengths = np.array([len(entry) for entry in lists], dtype=np.int64)
     flat = np.concatenate(lists) if lists else np.empty(0, dtype=np.int64)
     return Ragged(flat=flat.astype(np.int64), bounds=np.concatenate([[0], np.cumsum(lengths)]))
+
+
+def joined(first: Ragged, second: Ragged) -> Ragged:
+    """The lists of both, in order."""
+    return Ragged(
+        flat=np.concatenate([first.flat, second.flat]),
+        bounds=np.concatenate([first.bounds, second.bounds[1:] + first.bounds[-1]]),
+    )

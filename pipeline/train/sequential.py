@@ -6,11 +6,12 @@ import numpy as np
 from torch import nn
 
 from models.batch import SequenceBatch
-from models.recommender import Recommender
+from models.recommender import Prepared, Recommender
 from pipeline.catalog import Scenario
 from pipeline.store import Store
 from pipeline.train.batches import epoch_generator, load_training_sequences, sequence_batches
 from pipeline.train.checkpoint import Checkpoint
+from pipeline.train.counts import count
 from pipeline.train.device import best_device
 from pipeline.train.loop import FitReport, fit
 from pipeline.train.presets.runs import SequentialRun
@@ -27,6 +28,8 @@ def train_sequential(
 ) -> FitReport:
     """Fit `model` in place, selected on validation users."""
     assert isinstance(model, Recommender)
+    if isinstance(model, Prepared):
+        count(model, scenario, store)
     sequences = load_training_sequences(store, scenario, ("single", "overlap"))
     rows = np.arange(len(sequences))
     device = best_device()

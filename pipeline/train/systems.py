@@ -1,29 +1,34 @@
-"""Build, train and load any system by name: the one place where systems are told apart."""
+"""Build, train and load any run, a system's or a variant of it: the one place where systems are
+told apart."""
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
+from models.baselines.llmcdsr import LLMCDSR
 from models.lgcd import LGCD
 from models.lgcd_encoders import DomainEncoders
 from models.recommender import Counter, Recommender
 from pipeline.catalog import Scenario, parameters
-from pipeline.catalog.systems import ENCODER_INPUTS, SYSTEMS
+from pipeline.catalog.systems import ENCODER_INPUTS, OURS, SYSTEMS
 from pipeline.digest import digest_json
 from pipeline.outcome import Fact, Outcome
 from pipeline.store import Store
 from pipeline.train import VERSION
+from pipeline.train.augmented import train_augmented
 from pipeline.train.build import build, reads_texts
 from pipeline.train.cases import item_space
 from pipeline.train.checkpoint import Checkpoint
 from pipeline.train.counts import count
 from pipeline.train.loop import FitReport
+from pipeline.train.plus import train_plus
 from pipeline.train.presets import preset
 from pipeline.train.presets.lgcd import encoders_run
-from pipeline.train.presets.runs import CountingRun, Run, SequentialRun
+from pipeline.train.presets.runs import AugmentedRun, CountingRun, PlusRun, Run, SequentialRun
 from pipeline.train.sequential import train_sequential
 from pipeline.train.transfer import load_item_text, train_encoders, train_transfer
 from pipeline.train.weights import Weights, all_seeds, load_report, load_weights
@@ -31,6 +36,16 @@ from pipeline.train.weights import Weights, all_seeds, load_report, load_weights
 log = logging.getLogger(__name__)
 
 Trained = tuple[nn.Module, FitReport | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredRun:
+    """A run, what it is trained from, and where its weights lie."""
+
+    run: Run
+    inputs: tuple[str, ...]  # artifacts, as in SYSTEMS
+    folder: str  # "weights/<scenario>/<system>"
+    seeds: tuple[int, ...]
 
 
 def weights_folder(system: str, scenario: Scenario) -> str:
@@ -43,10 +58,11 @@ def encoders_folder(scenario: Scenario) -> str:
 
 def seeds_of(system: str, scenario: Scenario, store: Store) -> tuple[int, ...]:
     """Training seeds; a system that counts needs but one."""
-    run = preset(
-        system, scenario, item_space(store, scenario), text_width=0
-    )  # width decides nothing
-    return scenario.training.seeds[:1] if isinstance(run, CountingRun) else scenario.training.seeds
+    seeds = scenario.training.seeds
+    if system not in OURS:
+        seeds = scenario.training.rival_seeds or seeds
+    run = preset(system, scenario, item_space(store, scenario), text_width=0)  # of any width
+    return seeds[:1] if isinstance(run, CountingRun) else seeds
 
 
 def pretrain_encoders(scenario: Scenario, store: Store) -> Outcome:
@@ -68,35 +84,56 @@ def pretrain_encoders(scenario: Scenario, store: Store) -> Outcome:
 
 def train_system(system: str, scenario: Scenario, store: Store) -> Outcome:
     """Train a system for every seed; write `weights/<scenario>/<system>/seed-<n>`."""
-    run = _run(system, scenario, store)
-
-    def train(seed: int, checkpoint: Checkpoint) -> Trained:
-        model = _build(run, scenario, store)
-        return model, _fit(run, model, scenario, store, seed, checkpoint)
-
-    weights = Weights(
-        store=store,
-        folder=weights_folder(system, scenario),
-        fingerprints=_fingerprints(
-            run, SYSTEMS[system], seeds_of(system, scenario, store), scenario, store
-        ),
-    )
-    return _train_seeds(weights, parameters(run), train)
+    return train_run(stored_system(system, scenario, store), scenario, store)
 
 
 def load_system(system: str, scenario: Scenario, store: Store, seed: int) -> Recommender | Counter:
     """A trained system, ready to score on the CPU."""
-    model = _build(_run(system, scenario, store), scenario, store)
-    load_weights(store, weights_folder(system, scenario), seed, model)
+    return load_run(stored_system(system, scenario, store), scenario, store, seed)
+
+
+def stored_system(system: str, scenario: Scenario, store: Store) -> StoredRun:
+    """The complete run of a system, under its own name."""
+    text_width = 0
+    if "item_text" in SYSTEMS[system]:
+        text_width = load_item_text(store, scenario).shape[1]
+    return StoredRun(
+        run=preset(system, scenario, item_space(store, scenario), text_width),
+        inputs=SYSTEMS[system],
+        folder=weights_folder(system, scenario),
+        seeds=seeds_of(system, scenario, store),
+    )
+
+
+def train_run(stored: StoredRun, scenario: Scenario, store: Store) -> Outcome:
+    """Train a run for every seed that is not trained yet; write `<folder>/seed-<n>`."""
+
+    def train(seed: int, checkpoint: Checkpoint) -> Trained:
+        model = _build(stored.run, scenario, store)
+        return model, _fit(stored.run, model, scenario, store, seed, checkpoint)
+
+    return _train_seeds(_weights(stored, scenario, store), parameters(stored.run), train)
+
+
+def is_trained(stored: StoredRun, scenario: Scenario, store: Store) -> bool:
+    """Whether there are weights of this very run, from these very inputs, for every seed."""
+    weights = _weights(stored, scenario, store)
+    return all(weights.is_trained(seed) for seed in stored.seeds)
+
+
+def load_run(
+    stored: StoredRun, scenario: Scenario, store: Store, seed: int
+) -> Recommender | Counter:
+    """A trained run, ready to score on the CPU."""
+    model = _build(stored.run, scenario, store)
+    load_weights(store, stored.folder, seed, model)
     assert isinstance(model, Recommender | Counter)
     return model
 
 
-def _run(system: str, scenario: Scenario, store: Store) -> Run:
-    text_width = 0
-    if "item_text" in SYSTEMS[system]:
-        text_width = load_item_text(store, scenario).shape[1]
-    return preset(system, scenario, item_space(store, scenario), text_width)
+def _weights(stored: StoredRun, scenario: Scenario, store: Store) -> Weights:
+    fingerprints = _fingerprints(stored.run, stored.inputs, stored.seeds, scenario, store)
+    return Weights(store=store, folder=stored.folder, fingerprints=fingerprints)
 
 
 def _build(run: Run, scenario: Scenario, store: Store) -> nn.Module:
@@ -117,6 +154,11 @@ def _fit(
         return None
     if isinstance(run, SequentialRun):
         return train_sequential(run, model, scenario, store, seed, checkpoint)
+    if isinstance(run, AugmentedRun):
+        assert isinstance(model, LLMCDSR)
+        return train_augmented(run, model, scenario, store, seed, checkpoint)
+    if isinstance(run, PlusRun):
+        return train_plus(run, model, scenario, store, seed, checkpoint)
     assert isinstance(model, LGCD)
     load_weights(store, encoders_folder(scenario), seed, model.encoders)
     model.start_from_encoders()

@@ -15,9 +15,7 @@ from pipeline.store import Store
 from pipeline.train.batches import (
     epoch_generator,
     load_training_sequences,
-    load_transfer_cases,
     sequence_batches,
-    transfer_batches,
 )
 from pipeline.train.cases import item_space
 from pipeline.train.checkpoint import Checkpoint
@@ -25,6 +23,7 @@ from pipeline.train.device import best_device
 from pipeline.train.loop import FitReport, fit, to_device
 from pipeline.train.presets.runs import EncodersRun, TransferRun
 from pipeline.train.ragged import Ragged
+from pipeline.train.transfer_batches import load_transfer_cases, transfer_batches
 from pipeline.train.validation import validator
 
 _HELD_OUT_SEED = 20_000  # apart from the streams of the epochs
@@ -98,7 +97,7 @@ def train_transfer(
     checkpoint: Checkpoint,
 ) -> FitReport:
     """Stage 2: fit `model`, which starts from stage 1, in place; selected on validation users."""
-    cases = load_transfer_cases(store, scenario, item_space(store, scenario))
+    cases = load_transfer_cases(store, scenario, item_space(store, scenario), run.cases)
     device = best_device()
 
     def batches(epoch: int) -> Iterator[LGCDBatch]:

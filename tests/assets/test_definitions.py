@@ -12,6 +12,8 @@ from assets.jobs import STAGES
 from assets.partitions import Partitions
 from assets.resources import Workspace
 from pipeline.catalog.systems import DEFAULT_SYSTEMS as SYSTEMS
+from pipeline.catalog.systems import EXPERIMENTS
+from pipeline.catalog.systems import SYSTEMS as KNOWN_SYSTEMS
 
 CASES = ("sequences", "ratings", "clicks", "behaviours")
 """The asset of each task."""
@@ -24,6 +26,11 @@ TRANSFER = [
     "pseudo_interactions",
     *SEQUENCES,
 ]
+NAMED = Partitions(Workspace().catalog).experiments
+"""The experiments that the project's own catalog names."""
+
+INPUTS = {e: sorted({*KNOWN_SYSTEMS[EXPERIMENTS[e]], "candidates", *SEQUENCES}) for e in NAMED}
+
 GRAPH = {
     "raw": [],
     "reviews": ["items", "raw"],
@@ -38,7 +45,8 @@ GRAPH = {
     "generated_titles": SEQUENCES,
     "item_multimodal": ["item_images", "items", "reviews"],
     "review_features": ["reviews"],
-    "pseudo_interactions": ["generated_titles", "item_text", *SEQUENCES],
+    "title_vectors": ["generated_titles"],
+    "pseudo_interactions": ["item_text", "title_vectors", *SEQUENCES],
     "encoders": ["item_text", *SEQUENCES],
     "weights/popularity": SEQUENCES,
     "weights/recent_popularity": SEQUENCES,
@@ -48,24 +56,28 @@ GRAPH = {
     "weights/lgcd_blind": TRANSFER,
     **{f"scores/{s}": ["candidates", *SEQUENCES, f"weights/{s}"] for s in SYSTEMS},
     **{f"recommendations/{s}": [*SEQUENCES, f"weights/{s}"] for s in SYSTEMS},
-    "leaderboard": [
-        "generated_titles",
-        *sorted(f"scores/{s}" for s in SYSTEMS),
-        "sequences",
-        *sorted(f"weights/{s}" for s in SYSTEMS),
-    ],
+    **{f"experiments/{e}": [f"weights/{EXPERIMENTS[e]}", *INPUTS[e]] for e in NAMED},
+    **({"ablation_report": [f"experiments/{e}" for e in NAMED]} if NAMED else {}),
+    "leaderboard": sorted(
+        [
+            *(f"{kind}/{s}" for kind in ("scores", "weights") for s in SYSTEMS),
+            *("candidates", "encoders", "generated_titles", "item_text", "pseudo_interactions"),
+            *("title_vectors", *SEQUENCES),
+        ]
+    ),
 }
 STAGE_OF = {
     "ingest": ["raw", "reviews", "items", "item_images"],
     "prepare": ["interactions", "vocabulary", "dataset_card", *CASES, "candidates"],
     "extract": ["item_text", "generated_titles", "item_multimodal", "review_features"],
-    "retrieve": ["pseudo_interactions"],
+    "retrieve": ["title_vectors", "pseudo_interactions"],
     "train": ["encoders", *(f"weights/{s}" for s in SYSTEMS)],
     "evaluate": [
         *(f"scores/{s}" for s in SYSTEMS),
         *(f"recommendations/{s}" for s in SYSTEMS),
         "leaderboard",
     ],
+    **({"experiments": [*(f"experiments/{e}" for e in NAMED), "ablation_report"]} if NAMED else {}),
 }
 
 
@@ -152,13 +164,13 @@ def test_a_domain_feeds_every_scenario_that_names_it(workspace: Callable[..., Wo
 
 def test_there_is_a_job_for_each_stage_one_for_everything_and_one_for_a_domain() -> None:
     jobs = {job.name: job for job in defs.resolve_all_job_defs()}
-    assert {*STAGES, "everything"} <= set(jobs)
+    assert {*STAGE_OF, "everything"} <= set(jobs) and set(STAGE_OF) <= set(STAGES)
     selected = {
         name: {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
         for name, job in jobs.items()
         if name not in ("everything", "domain")
     }
-    for stage in STAGES:
+    for stage in STAGE_OF:
         of_stage = [assets for name, assets in selected.items() if name.split("_")[0] == stage]
         assert sorted(name for assets in of_stage for name in assets) == sorted(STAGE_OF[stage])
         assert len(selected[stage]) == max(map(len, of_stage))
@@ -194,7 +206,7 @@ RECOMMENDATIONS = {f"recommendations/{s}" for s in SYSTEMS}
         ),
         (
             {"text_model": 'text_model = "package:another"'},
-            {"item_text", "pseudo_interactions", "leaderboard"},
+            {"item_text", "title_vectors", "leaderboard"},
         ),
         ({"training": "training = { seeds = [0], max_epochs = 2 }"}, TRAIN),
         ({"top_n": "top_n = 6"}, RECOMMENDATIONS),

@@ -10,7 +10,7 @@ from models.blocks.denoisers import DenoiserConfig
 from models.blocks.diffusion import DiffusionConfig
 from models.blocks.transformer import EncoderConfig
 from models.lgcd import LGCD, LGCDConfig
-from models.lgcd_cases import LGCDBatch, gather_cases
+from models.lgcd_cases import Grounded, LGCDBatch, gather_cases, swap_direction
 from models.lgcd_encoders import DomainEncoders, DomainEncodersConfig
 
 SPACE = ItemSpace(sizes=(8, 9))
@@ -22,7 +22,11 @@ TRANSFER = TransferBatch(
     label_B=torch.tensor([13, 14, 8]),
     domain_B=torch.tensor([1, 1, 0]),
 )
-BATCH = LGCDBatch(TRANSFER, TRANSFER)
+GROUNDED = Grounded(
+    item_BK=torch.tensor([[13, 11, 12], [14, 0, 0], [8, 6, 7]]),
+    score_BK=torch.tensor([[0.9, 0.5, 0.4], [0.7, -torch.inf, -torch.inf], [0.3, 0.2, 0.1]]),
+)
+BATCH = LGCDBatch(TRANSFER, TRANSFER, GROUNDED)
 QUERY = Query(TRANSFER.source_BL, TRANSFER.domain_B)
 ENCODERS = DomainEncodersConfig(
     space=SPACE, text_width=5, encoder=EncoderConfig(width=8, dropout=0.0)
@@ -42,7 +46,16 @@ SWITCHES: list[dict[str, object]] = [
     {"cond": "none"},
     {"denoiser": DenoiserConfig(width=8, guidance="linear")},
     {"denoiser": DenoiserConfig(width=8, guidance="none")},
+    {"denoiser": DenoiserConfig(width=8, guidance="cfg")},
+    {"denoiser": DenoiserConfig(width=8, guidance="cfg"), "cond_tokens": "seq"},
     {"diffusion": DiffusionConfig(num_steps=10, target="eps")},
+    {"diffusion": DiffusionConfig(num_steps=10, target="eps"), "diffusion_loss": "kl"},
+    {"diffusion_loss": "kl"},
+    {"pseudo_label": "sampled"},
+    {"pseudo_label": "soft"},
+    {"pseudo_label": "soft", "num_negatives": 3},
+    {"pseudo_label": "real_last", "id_input": "mixed"},
+    {"num_reverse_steps": None},
     {"fusion": "linear"},
     {"diffuse": False},
     {"init": "random"},
@@ -108,6 +121,25 @@ def test_an_ablation_leaves_out_its_own_losses_alone(settings, gone):
     assert set(_losses(_lgcd())) - set(_losses(_lgcd(**settings))) == gone
 
 
+def test_either_sort_of_users_may_be_missing():
+    assert set(_losses(_lgcd(), LGCDBatch(None, TRANSFER))) == {
+        "pseudo_guess",
+        "pseudo_diffusion",
+        "pseudo_align",
+    }
+
+
+def test_both_sorts_have_the_losses_that_they_have_alone():
+    """Without noise of its own in the way: ranking through the linear guess alone."""
+    model = _lgcd(diffuse=False, pseudo_label="sampled").eval()
+    other = TransferBatch(*(field.flip(0) for field in TRANSFER))
+    both = _losses(model, LGCDBatch(TRANSFER, other))
+
+    for batch in (LGCDBatch(TRANSFER, None), LGCDBatch(None, other)):
+        for name, value in _losses(model, batch).items():
+            assert both[name] == pytest.approx(value, rel=1e-4), name
+
+
 def test_a_user_without_target_history_is_left_out_of_guess_and_diffusion():
     model = _lgcd()
     known = TransferBatch(*(field[:1] for field in TRANSFER))
@@ -127,12 +159,12 @@ def test_the_target_feature_is_detached_steady_and_of_unit_variance():
     cases = gather_cases(LGCDBatch(TRANSFER, None), mixed_ids=False)
     cases = cases.of(cases.domain_B == 1)
 
-    x0_BD, known_B = model.target_feature(1, cases)
+    x0_BD, known_B = model.target_feature(cases)
 
     assert not x0_BD.requires_grad and known_B.tolist() == [True, False]
     assert x0_BD[0].var(unbiased=False).item() == pytest.approx(1, abs=1e-3)
     assert (x0_BD[1] == 0).all()
-    assert torch.equal(x0_BD, model.target_feature(1, cases)[0])  # no dropout
+    assert torch.equal(x0_BD, model.target_feature(cases)[0])  # no dropout
     assert model.encoders.training
 
 
@@ -142,8 +174,7 @@ def test_the_label_enters_the_target_feature_only_on_request(tgt_includes_label)
     cases = gather_cases(LGCDBatch(TRANSFER, None), mixed_ids=False).of(torch.tensor([0]))
 
     features = [
-        model.target_feature(1, cases._replace(label_B=torch.tensor([label])))[0]
-        for label in (13, 15)
+        model.target_feature(cases._replace(label_B=torch.tensor([label])))[0] for label in (13, 15)
     ]
 
     assert torch.equal(*features) != tgt_includes_label
@@ -208,12 +239,74 @@ def test_the_conditions_fusion_starts_from_stage_one_also_when_loaded_later():
     model.start_from_encoders()
 
     for domain in range(2):
-        own = model.condition_fusion[domain].weight
+        own = model.conditioner.fusion[domain].weight
         assert torch.equal(own, stage_one.own(domain).fusion.weight)
         assert own is not model.encoders.own(domain).fusion.weight
 
 
+def test_a_soft_label_with_all_its_weight_on_one_item_is_the_hard_one():
+    hard, soft = _lgcd(pseudo_label="sampled"), _lgcd(pseudo_label="soft")
+    sure = Grounded(GROUNDED.item_BK, GROUNDED.score_BK * 1000)  # the labels come first
+    others = TransferBatch(*(field[:2] for field in TRANSFER))  # of one direction alone
+
+    for batch in (LGCDBatch(others, TRANSFER, sure), LGCDBatch(None, TRANSFER, sure)):
+        first, second = _losses(hard, batch), _losses(soft, batch)
+        assert second["pseudo_recommend"] == pytest.approx(first["pseudo_recommend"], rel=1e-4)
+
+
+def test_soft_labels_without_grounded_items_are_refused():
+    with pytest.raises(ValueError, match="needs the batch's grounded items"):
+        _lgcd(pseudo_label="soft").loss(LGCDBatch(TRANSFER, TRANSFER))
+
+
+def test_the_real_last_item_labels_a_pseudo_user_whose_direction_is_swapped():
+    swapped = swap_direction(TRANSFER)
+    model, as_given = _lgcd(pseudo_label="real_last"), _lgcd(pseudo_label="sampled")
+
+    assert swapped.source_BL.tolist() == [[11, 12, 13], [0, 0, 14], [6, 7, 8]]
+    assert swapped.target_BL.tolist() == [[0, 1], [3, 4], [0, 9]]
+    assert swapped.label_B.tolist() == [2, 5, 10] and swapped.domain_B.tolist() == [0, 0, 1]
+    assert _losses(model) == _losses(as_given, LGCDBatch(TRANSFER, swapped))
+
+
+@pytest.mark.parametrize("target", ["x0", "eps"])
+def test_the_kl_loss_is_the_squared_error_weighed_by_step(target, monkeypatch):
+    diffusion = DiffusionConfig(num_steps=10, target=target)
+    mse, kl = (_lgcd(diffusion=diffusion, diffusion_loss=loss) for loss in ("mse", "kl"))
+    one_user = LGCDBatch(TransferBatch(*(field[:1] for field in TRANSFER)), None)
+    for model in (mse, kl):
+        monkeypatch.setattr(model.diffusion, "random_steps", lambda x: torch.full((len(x),), 7))
+
+    weight = kl.diffusion.kl_weight(torch.tensor([7])).item()
+    assert weight > 0 and weight != pytest.approx(1, abs=0.01)
+    assert _losses(kl, one_user)["overlap_diffusion"] == pytest.approx(
+        weight * _losses(mse, one_user)["overlap_diffusion"], rel=1e-4
+    )
+
+
+def test_classifier_free_guidance_goes_beyond_the_condition_when_sampling():
+    denoiser = DenoiserConfig(width=8, guidance="cfg")
+    scores = [_lgcd(denoiser=denoiser, guidance_scale=s).eval().score(QUERY) for s in (0, 1, 3)]
+    unguided = [_lgcd(guidance_scale=s).eval().score(QUERY) for s in (1, 3)]
+
+    assert not torch.allclose(scores[1][0, 9:], scores[2][0, 9:])
+    assert not torch.allclose(scores[1][0, 9:], scores[0][0, 9:])
+    assert torch.equal(*unguided)
+
+
+def test_classifier_free_guidance_trains_what_stands_for_a_hidden_condition():
+    model = _lgcd(
+        denoiser=DenoiserConfig(width=8, guidance="cfg"), condition_drop=0.5, diff_train="overlap"
+    )
+    torch.manual_seed(0)
+    model.loss(LGCDBatch(TRANSFER, None))["overlap_diffusion"].backward()
+
+    assert model.denoiser.null.grad.abs().sum() > 0
+
+
 def test_impossible_configs_are_refused():
+    with pytest.raises(ValueError, match="condition_drop=1"):
+        replace(CONFIG, condition_drop=1.0)
     with pytest.raises(ValueError, match="between 2 domains, got 3"):
         replace(CONFIG, encoders=replace(ENCODERS, space=ItemSpace(sizes=(1, 2, 3))))
     with pytest.raises(ValueError, match=r"denoiser.width=16 differs from encoder width=8"):

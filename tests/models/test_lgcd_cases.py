@@ -1,9 +1,9 @@
-"""Cases of both sorts in one batch, and noise that belongs to its case."""
+"""Cases of both sorts in one batch."""
 
 import torch
 
 from models.batch import TransferBatch
-from models.lgcd_cases import LGCDBatch, case_noise, gather_cases, mean_where
+from models.lgcd_cases import LGCDBatch, gather_cases, mean_where
 
 
 def _transfer(source: list[list[int]], mixed: list[list[int]]) -> TransferBatch:
@@ -44,24 +44,3 @@ def test_a_mean_is_over_the_chosen_and_zero_without_any():
     nothing = mean_where(value_B, torch.zeros(3).bool())
     nothing.backward()
     assert nothing.item() == 0 and value_B.grad.tolist() == [0, 0, 0]
-
-
-def test_noise_belongs_to_its_history_and_its_seed():
-    noise = case_noise(torch.tensor([[1, 2], [2, 1], [1, 2]]), 3, 4, seed=0)
-
-    assert noise.shape == (3, 3, 4)
-    assert torch.equal(noise[:, 0], noise[:, 2])
-    assert not torch.equal(noise[:, 0], noise[:, 1])
-    assert torch.equal(noise[:, :1], case_noise(torch.tensor([[0, 0, 1, 2]]), 3, 4, seed=0))
-    assert not torch.equal(noise[:, :1], case_noise(torch.tensor([[1, 2]]), 3, 4, seed=1))
-
-
-def test_noise_over_many_histories_is_standard_normal():
-    histories_BL = torch.arange(1, 2001).unsqueeze(1)
-
-    noise = case_noise(histories_BL, 1, 8, seed=3)
-
-    assert abs(noise.mean().item()) < 0.03 and abs(noise.std().item() - 1) < 0.03
-    # Neighbouring ids must not have neighbouring noise.
-    correlation = torch.corrcoef(torch.stack([noise[0, :-1, 0], noise[0, 1:, 0]]))[0, 1]
-    assert abs(correlation.item()) < 0.1

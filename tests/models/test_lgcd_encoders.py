@@ -79,6 +79,24 @@ def test_items_and_states_share_one_fusion():
     torch.testing.assert_close(encoders.item_vectors(1, ids), encoders.own(1).fusion(both))
 
 
+@pytest.mark.parametrize("share_domains", [True, False])
+def test_rows_of_both_domains_are_read_each_by_its_own_encoder(share_domains):
+    encoders = _encoders(share_domains=share_domains)
+    if not share_domains:
+        torch.nn.init.normal_(encoders.own(1).text_projection.weight)
+        torch.nn.init.normal_(encoders.own(1).id_encoder.position)
+    domain_B, items_BL = torch.tensor([1, 0, 1]), torch.tensor([[0, 7, 9], [1, 2, 3], [0, 0, 8]])
+
+    for encode in (encoders.id_states, encoders.text_states):
+        states_BLD = encoders.states_of(domain_B, encode, items_BL)
+        for row, domain in enumerate(domain_B.tolist()):
+            alone = encode(domain, items_BL[row : row + 1])
+            torch.testing.assert_close(states_BLD[row : row + 1], alone)
+        # A batch may ask for one domain alone.
+        own = encoders.states_of(domain_B[:1], encode, items_BL[:1])
+        torch.testing.assert_close(own, states_BLD[:1])
+
+
 def test_text_vectors_are_centred_scaled_and_not_stored():
     encoders = _encoders()
 

@@ -6,14 +6,28 @@ import pytest
 import torch
 from torch import nn
 
+from models.baselines.c2dsr import C2DSR, C2DSRConfig
 from models.baselines.cooccurrence import Cooccurrence, CooccurrenceConfig
+from models.baselines.diffurec import DiffuRec, DiffuRecConfig
+from models.baselines.ease import EASE, EASEConfig
+from models.baselines.fearec import FEARec, FEARecConfig
+from models.baselines.fearec_block import HybridConfig
+from models.baselines.gru4rec import GRU4Rec, GRU4RecConfig
+from models.baselines.item_knn import ItemKNN, ItemKNNConfig
+from models.baselines.llmcdsr import LLMCDSR, LLMCDSRBatch, LLMCDSRConfig, TitledUsers
 from models.baselines.popularity import (
+    OverlapPopularity,
+    OverlapPopularityConfig,
     Popularity,
     PopularityConfig,
     RecentPopularity,
     RecentPopularityConfig,
 )
 from models.baselines.sasrec import SASRec, SASRecConfig
+from models.baselines.sscdr import SSCDR, SSCDRConfig
+from models.baselines.tricdr import TriCDR, TriCDRConfig
+from models.baselines.unicdr import UniCDR, UniCDRConfig
+from models.baselines.unisrec import UniSRec, UniSRecConfig
 from models.batch import ItemSpace, Query, SequenceBatch, TransferBatch
 from models.blocks.denoisers import DenoiserConfig
 from models.blocks.diffusion import DiffusionConfig
@@ -21,6 +35,8 @@ from models.blocks.transformer import EncoderConfig
 from models.lgcd import LGCD, LGCDConfig
 from models.lgcd_cases import LGCDBatch
 from models.lgcd_encoders import DomainEncoders, DomainEncodersConfig
+from models.lgcd_plus import LGCDPlus, LGCDPlusConfig, PlusBatch
+from models.lgcd_plus_generator import GeneratorConfig
 from models.recommender import Counter, Recommender
 
 SPACE = ItemSpace(sizes=(12, 10))
@@ -35,11 +51,66 @@ TRANSFER = TransferBatch(
     label_B=torch.tensor([19, 20, 8, 9]),
     domain_B=torch.tensor([1, 1, 0, 0]),
 )
+TITLED = TitledUsers(
+    items_BL=TRANSFER.source_BL,
+    title_BTE=TEXT[:20].reshape(4, 5, 6),
+    valid_BT=torch.tensor([[True] * 5, [False, True, True, True, True], [True] * 5, [False] * 5]),
+    domain_B=TRANSFER.domain_B,
+)
 QUERY = Query(TRANSFER.source_BL, TRANSFER.domain_B)
 
 
 def _sasrec() -> SASRec:
     return SASRec(SASRecConfig(space=SPACE, encoder=EncoderConfig(width=8), num_negatives=6))
+
+
+def _gru4rec() -> GRU4Rec:
+    return GRU4Rec(GRU4RecConfig(space=SPACE, width=8, gru_width=12, num_negatives=6))
+
+
+def _fearec() -> FEARec:
+    hybrid = HybridConfig(width=8, ffn_width=16, dropout=0.1)
+    return FEARec(FEARecConfig(space=SPACE, hybrid=hybrid, num_negatives=6))
+
+
+def _diffurec() -> DiffuRec:
+    encoder = EncoderConfig(width=8, dropout=0.1, causal=False)
+    return DiffuRec(DiffuRecConfig(space=SPACE, encoder=encoder, num_cuts=4, num_negatives=6))
+
+
+def _sscdr() -> SSCDR:
+    return SSCDR(SSCDRConfig(space=SPACE, width=8, hidden=16, num_negatives=6))
+
+
+def _unicdr() -> UniCDR:
+    return UniCDR(UniCDRConfig(space=SPACE, width=8, dropout=0.1, num_negatives=6))
+
+
+def _c2dsr() -> C2DSR:
+    encoder = EncoderConfig(width=8, dropout=0.1)
+    model = C2DSR(C2DSRConfig(space=SPACE, encoder=encoder, num_successors=2, num_negatives=6))
+    model.count([SEQUENCES])
+    return model
+
+
+def _tricdr() -> TriCDR:
+    encoder = EncoderConfig(width=8, dropout=0.1)
+    return TriCDR(TriCDRConfig(space=SPACE, encoder=encoder, num_negatives=6))
+
+
+def _unisrec() -> UniSRec:
+    encoder = EncoderConfig(width=8, dropout=0.1)
+    config = UniSRecConfig(
+        space=SPACE, text_width=6, encoder=encoder, num_negatives=6, contrast_weight=1e-3
+    )
+    return UniSRec(config, TEXT)
+
+
+def _llmcdsr() -> LLMCDSR:
+    config = LLMCDSRConfig(
+        space=SPACE, text_width=6, encoder=EncoderConfig(width=8, dropout=0.1), num_negatives=6
+    )
+    return LLMCDSR(config, TEXT)
 
 
 def _lgcd(**settings: object) -> LGCD:
@@ -55,14 +126,48 @@ def _lgcd(**settings: object) -> LGCD:
     return LGCD(config, DomainEncoders(encoders, TEXT))
 
 
+def _lgcd_plus() -> LGCDPlus:
+    encoder = EncoderConfig(width=8, dropout=0.1)
+    generator = GeneratorConfig(
+        diffusion=DiffusionConfig(num_steps=10), denoiser=DenoiserConfig(width=8)
+    )
+    config = LGCDPlusConfig(
+        space=SPACE,
+        text_width=6,
+        encoder=encoder,
+        num_negatives=6,
+        text_axes=4,
+        generator=generator,
+    )
+    model = LGCDPlus(config, TEXT)
+    model.count([SEQUENCES])
+    return model
+
+
 TRAINABLE: dict[str, tuple[Callable[[], nn.Module], object]] = {
     "sasrec": (_sasrec, SEQUENCES),
+    "gru4rec": (_gru4rec, SEQUENCES),
+    "fearec": (_fearec, SEQUENCES),
+    "diffurec": (_diffurec, SEQUENCES),
+    "sscdr": (_sscdr, SEQUENCES),
+    "unicdr": (_unicdr, SEQUENCES),
+    "c2dsr": (_c2dsr, SEQUENCES),
+    "tricdr": (_tricdr, SEQUENCES),
+    "unisrec": (_unisrec, SEQUENCES),
+    "llmcdsr": (_llmcdsr, LLMCDSRBatch(SEQUENCES.items_BL, TITLED, SEQUENCES.items_BL)),
     "lgcd": (_lgcd, LGCDBatch(TRANSFER, TRANSFER)),
+    "lgcd_plus": (
+        _lgcd_plus,
+        PlusBatch(SEQUENCES.items_BL, torch.tensor([0, 0, 15, 3]), SEQUENCES.items_BL[:2]),
+    ),
 }
 COUNTING: dict[str, Callable[[], nn.Module]] = {
     "popularity": lambda: Popularity(PopularityConfig(space=SPACE)),
     "recent_popularity": lambda: RecentPopularity(RecentPopularityConfig(space=SPACE)),
     "cooccurrence": lambda: Cooccurrence(CooccurrenceConfig(space=SPACE)),
+    "overlap_popularity": lambda: OverlapPopularity(OverlapPopularityConfig(space=SPACE)),
+    "item_knn": lambda: ItemKNN(ItemKNNConfig(space=SPACE), TEXT),
+    "ease": lambda: EASE(EASEConfig(space=SPACE, ridge=1.0)),
 }
 EVERY = [*TRAINABLE, *COUNTING]
 
@@ -167,5 +272,5 @@ def test_the_padding_row_stays_zero(name):
     model = _build(name)
     _descend(model, TRAINABLE[name][1], 3)
 
-    item = model.item if name == "sasrec" else model.encoders.item
-    assert (item.weight[0] == 0).all()
+    tables = [m for m in model.modules() if isinstance(m, nn.Embedding) and m.padding_idx == 0]
+    assert tables and all((table.weight[0] == 0).all() for table in tables)

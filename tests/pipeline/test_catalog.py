@@ -56,6 +56,16 @@ def test_a_good_catalog_becomes_frozen_configs_with_defaults(tmp_path: Path) -> 
     assert scenario.candidates == Candidates()
 
 
+def test_a_scenario_may_name_experiments_and_fewer_seeds_for_them(tmp_path: Path) -> None:
+    named = 'experiments = ["lgcd_steps", "lgcd_ablations"]\nexperiment_seeds = [5]'
+    text = GOOD.replace("training = { seeds = [4] }", f"training = {{ seeds = [4, 5] }}\n{named}")
+    scenario = load(tmp_path, text).scenarios["both"]
+    assert scenario.experiments == ("lgcd_steps", "lgcd_ablations")
+    assert scenario.experiment_seeds == (5,)
+    default = load(tmp_path, GOOD).scenarios["both"]
+    assert (default.experiments, default.experiment_seeds) == ((), None)
+
+
 def test_a_domain_may_name_its_images(tmp_path: Path) -> None:
     catalog = load(tmp_path, GOOD.replace(TOYS, f'{TOYS}\nimages = {{ folder = "pictures" }}'))
     assert catalog.domains["toys"].images == Images(folder="pictures")
@@ -219,6 +229,35 @@ def test_a_whole_number_will_do_where_a_share_is_asked(tmp_path: Path) -> None:
         ),
         ("[domain.food]", "[[price]]\nmodel = 'm'\n[domain.food]", r"price\[0\]\.input is missing"),
         ("[scenario.both]", "[scenario.food]", r"scenario\.food: a domain has this name"),
+        # experiments
+        *(
+            ("[scenario.both]", f"[scenario.both]\n{line}", said)
+            for line, said in (
+                (
+                    'experiments = ["ablate"]',
+                    r"both\.experiments names 'ablate'; known experiments: lgcd_ablations, ",
+                ),
+                (
+                    'systems = ["popularity"]\nexperiments = ["lgcd_steps"]',
+                    r"names 'lgcd_steps', which varies 'lgcd': add that to the scenario's systems",
+                ),
+                (
+                    'experiments = ["lgcd_steps", "lgcd_steps"]',
+                    r"both\.experiments = \('lgcd_steps', 'lgcd_steps'\); they must differ",
+                ),
+                (
+                    "experiment_seeds = [4, 5]",
+                    r"experiment_seeds = \(4, 5\); name some of training\.seeds = \(4,\)",
+                ),
+                ("experiment_seeds = []", r"experiment_seeds = \(\); name some of training\.seeds"),
+                ("experiment_seeds = [4, 4]", r"experiment_seeds = \(4, 4\); name some of"),
+            )
+        ),
+        (
+            'domains = ["food", "toys"]',
+            'domains = ["food"]\ntask = "click"\nexperiments = ["lgcd_steps"]',
+            r"both\.(split|experiments)",
+        ),
         # headings
         ("[scenario.both]", '[scenario."a/b"]', r"scenario\.a/b: a name may hold letters"),
         ("[domain.food]", "domain = 3\n[food]", r"domain = 3; it must be tables \[domain\.<name"),

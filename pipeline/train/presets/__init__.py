@@ -9,15 +9,30 @@ from models.batch import ItemSpace
 from pipeline.catalog import Scenario
 from pipeline.train.presets import baselines
 from pipeline.train.presets.lgcd import lgcd, lgcd_blind
+from pipeline.train.presets.lgcd_plus import lgcd_plus
 from pipeline.train.presets.runs import Run
 
 _PRESETS: dict[str, Callable[[Scenario, ItemSpace, int], Run]] = {
     "popularity": baselines.popularity,
+    "overlap_popularity": baselines.overlap_popularity,
     "recent_popularity": baselines.recent_popularity,
     "cooccurrence": baselines.cooccurrence,
+    "item_knn": baselines.item_knn,
+    "ease": baselines.ease,
     "sasrec": baselines.sasrec,
+    "sasrec_bce": baselines.sasrec_bce,
+    "gru4rec": baselines.gru4rec,
+    "fearec": baselines.fearec,
+    "diffurec": baselines.diffurec,
+    "sscdr": baselines.sscdr,
+    "unicdr": baselines.unicdr,
+    "c2dsr": baselines.c2dsr,
+    "tricdr": baselines.tricdr,
+    "unisrec": baselines.unisrec,
+    "llmcdsr": baselines.llmcdsr,
     "lgcd": lgcd,
     "lgcd_blind": lgcd_blind,
+    "lgcd_plus": lgcd_plus,
 }
 
 

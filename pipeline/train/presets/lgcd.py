@@ -6,9 +6,9 @@ from models.batch import ItemSpace
 from models.lgcd import LGCDConfig
 from models.lgcd_encoders import DomainEncodersConfig
 from pipeline.catalog import Scenario
-from pipeline.train.batches import TransferConfig
 from pipeline.train.presets.runs import EncodersRun, TransferRun
 from pipeline.train.presets.shared import encoder_of, loop_of, negatives_of
+from pipeline.train.transfer_batches import TransferConfig
 
 
 def encoders_run(scenario: Scenario, space: ItemSpace, text_width: int) -> EncodersRun:

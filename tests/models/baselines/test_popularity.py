@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from models.baselines.popularity import (
+    OverlapPopularity,
+    OverlapPopularityConfig,
     Popularity,
     PopularityConfig,
     RecentPopularity,
@@ -32,6 +34,22 @@ def test_recent_popularity_weighs_the_newest_of_overlapping_users():
 
     # Item 3 ends both mixed sequences; items 1 and 2 are one from the end, item 5 two.
     assert model.score(QUERY)[0].tolist() == pytest.approx([0, 0.5, 0.5, 2, 0, 0.25])
+
+
+def test_overlap_popularity_counts_overlapping_users_alone_wherever_an_item_stands():
+    model = OverlapPopularity(OverlapPopularityConfig(space=SPACE))
+    model.count(BATCHES)
+
+    assert model.score(QUERY).tolist() == [[0, 1, 1, 2, 0, 1]] * 2
+
+
+def test_overlap_popularity_is_recent_popularity_without_decay():
+    overlap = OverlapPopularity(OverlapPopularityConfig(space=SPACE))
+    recent = RecentPopularity(RecentPopularityConfig(space=SPACE, decay=1.0))
+    for model in (overlap, recent):
+        model.count(BATCHES)
+
+    assert torch.equal(overlap.score(QUERY), recent.score(QUERY))
 
 
 def test_counting_twice_adds_up():

@@ -97,6 +97,44 @@ def test_the_last_posterior_is_the_clean_vector_without_noise():
     assert diffusion.posterior(1, 0) == pytest.approx((1.0, 0.0, 0.0))
 
 
+@pytest.mark.parametrize("target", ["x0", "eps"])
+@pytest.mark.parametrize("step", [2, 40, 100])
+def test_the_kl_weight_gives_the_divergence_of_the_two_posteriors(step, target):
+    diffusion = GaussianDiffusion(DiffusionConfig(target=target))
+    truth, guess, noisy_ND = _normal(1, 6), _normal(1, 6, seed=1), _normal(1, 6, seed=2)
+    step_N = torch.tensor([step])
+    x0, guessed = (diffusion.x0_of(output, noisy_ND, step_N) for output in (truth, guess))
+    deviation = torch.tensor(diffusion.posterior(step, step - 1)[2])
+    true, model = (
+        torch.distributions.Normal(diffusion.posterior_mean(x, noisy_ND, step), deviation)
+        for x in (x0, guessed)
+    )
+    expected = torch.distributions.kl_divergence(true, model).sum()
+
+    weighed = diffusion.kl_weight(step_N) * (guess - truth).square().sum()
+
+    torch.testing.assert_close(weighed.squeeze(), expected, rtol=1e-3, atol=1e-6)
+
+
+def test_the_kl_weight_of_noise_is_the_published_factor():
+    # beta_t^2 / (2 sigma_t^2 alpha_t (1 - alpha_bar_t)), Ho et al., eq. 12, sigma_t^2 = beta_t.
+    config = DiffusionConfig(target="eps", variance="forward")
+    diffusion, beta_T = GaussianDiffusion(config), betas(config)
+
+    for step in (2, 30, 100):
+        beta = beta_T[step - 1].item()
+        expected = beta / (2 * (1 - beta) * (1 - diffusion.alpha_bar[step]))
+        assert diffusion.kl_weight(torch.tensor(step)).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_kl_weight_is_finite_at_every_step():
+    for num_steps in (1, 2, 100):
+        for target in ("x0", "eps"):
+            diffusion = GaussianDiffusion(DiffusionConfig(num_steps=num_steps, target=target))
+            weight_T = diffusion.kl_weight(torch.arange(1, num_steps + 1))
+            assert weight_T.isfinite().all() and (weight_T > 0).all()
+
+
 def test_stepping_back_by_the_posterior_restores_the_earlier_marginal():
     """q(x_30 | x_80, x0) over x_80 ~ q(x_80 | x0) must be q(x_30 | x0), also when striding."""
     diffusion = GaussianDiffusion(DiffusionConfig())
@@ -218,3 +256,37 @@ def test_impossible_settings_are_refused():
         DiffusionConfig(beta_max=1.5)
     with pytest.raises(ValueError, match="strength=0"):
         GaussianDiffusion(DiffusionConfig()).start_step(0)
+
+
+def test_trunc_lin_has_the_published_values():
+    config = DiffusionConfig(num_steps=32, schedule="trunc_lin")
+    diffusion = GaussianDiffusion(config)
+
+    assert betas(config)[0].item() == pytest.approx(0.013125)
+    assert betas(config)[-1].item() == pytest.approx(0.635)
+    assert diffusion.alpha_bar[1] == pytest.approx(0.986875)
+    assert diffusion.alpha_bar[16] == pytest.approx(0.0519830, rel=1e-5)
+
+
+def test_trunc_lin_of_few_steps_ends_below_one():
+    ends = [betas(DiffusionConfig(num_steps=n, schedule="trunc_lin"))[-1].item() for n in (20, 21)]
+
+    assert ends == pytest.approx([0.06, 20 / 21 + 0.01])
+
+
+def test_the_forward_variance_is_beta_and_none_at_the_end():
+    settings = {"num_steps": 2, "beta_min": 0.1, "beta_max": 0.4, "schedule": "linear"}
+    large = GaussianDiffusion(DiffusionConfig(variance="forward", **settings))
+    small = GaussianDiffusion(DiffusionConfig(**settings))
+
+    assert large.posterior(2, 1)[2] == pytest.approx(math.sqrt(0.4))
+    assert large.posterior(2, 1)[:2] == small.posterior(2, 1)[:2]
+    assert large.posterior(1, 0) == small.posterior(1, 0) == pytest.approx((1.0, 0.0, 0.0))
+
+
+def test_the_forward_variance_of_a_stride_is_that_of_all_its_steps():
+    large = GaussianDiffusion(DiffusionConfig(num_steps=3, variance="forward"))
+    beta_2, beta_3 = betas(large.config)[1:].tolist()
+
+    expected = 1 - (1 - beta_2) * (1 - beta_3)
+    assert large.posterior(3, 1)[2] == pytest.approx(math.sqrt(expected))

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.catalog import Candidates, Scenario, Training
 from pipeline.columns import LEADERBOARD, RANKS
+from pipeline.evaluate.background import Background
 from pipeline.evaluate.leaderboard import build_leaderboard, write_leaderboard
 from pipeline.evaluate.published import published_table
 from pipeline.evaluate.significance import Bootstrap
@@ -72,6 +73,27 @@ def test_the_best_baseline_is_chosen_on_validation_even_where_the_test_disagrees
     assert row(table, "cooccurrence")["versus"] == "popularity"
     assert row(table, "popularity")["versus"] is None
     assert row(table, "popularity")["p_value"] is None
+
+
+def test_the_difference_to_the_baseline_has_an_interval_over_pairs(make_ranks):
+    # Of 20 users 10 are hit by both, 4 by ours alone, 1 by the baseline alone.
+    base = [1.0] * 10 + [50.0] * 4 + [1.0] + [50.0] * 5
+    ours = [1.0] * 10 + [1.0] * 4 + [50.0] + [50.0] * 5
+    test = {"popularity": base, "lgcd": ours}
+    found = row(build(make_ranks, test, baselines=("popularity",)), "lgcd")
+    assert found["delta"] == pytest.approx(3 / 20)
+    assert found["delta"] == pytest.approx(found["mean"] - 11 / 20)
+    # Differences of 0, 1 and -1: variance 5/20 - (3/20)^2, standard error .1067; were the two
+    # not paired, it would be .151.
+    assert found["delta_low"] == pytest.approx(0.15 - 1.96 * 0.1067, abs=0.06)
+    assert found["delta_high"] == pytest.approx(0.15 + 1.96 * 0.1067, abs=0.06)
+    rival = row(build(make_ranks, test, baselines=("popularity",)), "popularity")
+    assert [rival[name] for name in ("delta", "delta_low", "delta_high")] == [None] * 3
+
+
+def test_the_standard_error_is_that_of_the_mean_over_users(make_ranks):
+    found = row(build(make_ranks, {"popularity": GOOD}), "popularity")
+    assert found["std_error"] == pytest.approx(math.sqrt(0.25 / 20), rel=0.15)
 
 
 def test_our_own_model_is_never_the_baseline(make_ranks):
@@ -192,10 +214,8 @@ def test_write_leaderboard_reads_ranks_and_writes_table_and_reports(make_ranks, 
         parts = [make_ranks({system: ranks}, part=part) for part in ("valid", "test")]
         store.write_table(f"scores/tiny/{system}", RANKS, pa.concat_tables(parts))
     systems = ["popularity", "lgcd"]
-    notes, curves = ["12 users had titles"], {"lgcd": [0.1, 0.2]}
-    outcome = write_leaderboard(
-        store, scenario, systems, notes=notes, curves=curves, bootstrap=QUICK
-    )
+    background = Background(notes=("12 users had titles",), curves={("lgcd", 0): [0.1, 0.2]})
+    outcome = write_leaderboard(store, scenario, systems, background=background, bootstrap=QUICK)
     again = write_leaderboard(store, scenario, systems, bootstrap=QUICK)
     assert outcome.artifact.digest == again.artifact.digest
     assert store.read_table("leaderboard/tiny").num_rows == outcome.artifact.num_rows == 24
@@ -203,7 +223,7 @@ def test_write_leaderboard_reads_ranks_and_writes_table_and_reports(make_ranks, 
     assert outcome.facts["food: best HR@10"] == 0.5
     assert outcome.facts["food: baseline to beat"] == "popularity"
     assert outcome.preview["system"].to_pylist() == ["lgcd", "popularity"]
-    assert "| lgcd |" in outcome.tables["food"]
+    assert "| LGCD (ours) |" in outcome.tables["food"]
     assert all(png.startswith(b"\x89PNG") and len(png) < 100_000 for png in outcome.plots.values())
     assert "<html" in store.read_text("leaderboard/tiny", ".html")
     assert "# Leaderboard: tiny" in store.read_text("leaderboard/tiny", ".md")

@@ -8,6 +8,7 @@ from pipeline.evaluate.significance import (
     intervals,
     paired_p_values,
     resampled_means,
+    standard_errors,
 )
 
 QUICK = Bootstrap(resamples=500)
@@ -23,6 +24,11 @@ def test_the_interval_has_the_width_of_the_binomial():
     low, high = intervals(value_NK, Bootstrap())
     assert low[0] == pytest.approx(0.3446, abs=0.006)
     assert high[0] == pytest.approx(0.4554, abs=0.006)
+
+
+def test_the_standard_error_is_that_of_the_binomial():
+    value_NK = np.repeat([[1.0], [0.0]], [120, 180], axis=0)
+    assert standard_errors(value_NK, Bootstrap())[0] == pytest.approx(0.02828, abs=0.001)
 
 
 def test_the_interval_covers_the_true_mean_as_often_as_it_says():

@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 
-from pipeline.columns import GENERATED_TITLES
 from pipeline.extract.extraction import Extraction
 from pipeline.extract.row_cache import RowCache
 from pipeline.retrieve.pseudo import GroundingConfig, build_pseudo_interactions, ground
+from pipeline.retrieve.title_vectors import build_title_vectors
 from tests.pipeline.extract.echo_engine import EchoEngine
+from tests.pipeline.retrieve.stored_titles import write_titles
 
 # Degrees on the unit circle, of titles and of items.
 TITLES = {"east": 0, "north": 90, "west": 180, "almost north": 80}
@@ -71,16 +71,6 @@ def test_a_small_pool_gives_all_it_has() -> None:
         assert items == [3, 5, 7, 9]
 
 
-def write_titles(world: Any, rows: list[tuple[int, str, str, list[str]]]) -> None:
-    columns = ("user", "part", "target_domain", "titles")
-    entries = [
-        dict(zip(columns, row, strict=True)) | {"finished": True, "output_tokens": 1}
-        for row in rows
-    ]
-    table = pa.Table.from_pylist(entries, schema=GENERATED_TITLES)
-    world.store.write_table("generated_titles/little", GENERATED_TITLES, table)
-
-
 def test_users_are_grounded_in_their_target_domain_alone(world: Any, tmp_path: Path) -> None:
     # Items 1..12 are food, 13..24 tools; both lie at the same degrees, 0, 15, ..., 165.
     vectors = np.concatenate([np.zeros((1, 2)), circle([15.0 * (i % 12) for i in range(24)])])
@@ -96,9 +86,8 @@ def test_users_are_grounded_in_their_target_domain_alone(world: Any, tmp_path: P
         ],
     )
     extraction = Extraction(engine=Compass(), cache=RowCache(tmp_path))
-    outcome = build_pseudo_interactions(
-        world.scenario, world.store, extraction, GroundingConfig(num_items=3)
-    )
+    build_title_vectors(world.scenario, world.store, extraction)
+    outcome = build_pseudo_interactions(world.scenario, world.store, GroundingConfig(num_items=3))
     rows = world.store.read_table("pseudo_interactions/little").to_pylist()
     assert [(row["user"], sorted(row["items"])) for row in rows] == [
         (2, [18, 19, 20]),

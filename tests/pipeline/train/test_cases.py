@@ -1,5 +1,6 @@
 """Evaluation users as tensors, and what competes with their labels."""
 
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +24,15 @@ def test_cases_are_the_stored_rows_of_their_part(world: Any) -> None:
     assert domains == [row["target_domain"] for row in rows]
     shown = [[item for item in own if item] for own in cases.query.history_BL.tolist()]
     assert shown == [row["items"][-6:] for row in rows]
+
+
+def test_a_user_longer_than_the_window_shows_the_newest_items(world: Any) -> None:
+    rows = world.store.read_table("sequences/little").to_pylist()
+    rows = [row for row in rows if row["part"] == "test"]
+    assert max(len(row["items"]) for row in rows) > 2
+    cut = world.with_scenario(training=replace(world.scenario.training, max_length=2))
+    shown = load_cold_cases(cut.store, cut.scenario, "test").query.history_BL
+    assert shown.tolist() == [row["items"][-2:] for row in rows]
 
 
 def test_batches_cover_all_cases_in_order(world: Any) -> None:

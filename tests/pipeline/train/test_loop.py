@@ -1,6 +1,7 @@
 """The training loop: early stopping, resuming bit by bit, and honest failure."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
@@ -165,6 +166,21 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_and_step(
         run(model, checkpoint(store), loss=loss)
 
 
+def test_training_that_diverges_stops_with_the_step_and_keeps_its_last_whole_epoch(
+    store: Store,
+) -> None:
+    # The loss grows a thousandfold a step until float32 cannot hold it, in the third epoch.
+    model, steps = net(), iter(range(100))
+
+    def loss(batch: Pair) -> Losses:
+        return {"square": model.loss(batch)["square"] * 1e5 ** next(steps)}
+
+    with pytest.raises(FloatingPointError, match="'square' is inf at step 3: lower the learning"):
+        run(model, checkpoint(store), loss=loss)
+    saved = checkpoint(store).load(net(), torch.optim.Adam(net().parameters(), fused=True))
+    assert saved is not None and saved.epoch == 2
+
+
 def test_a_score_that_is_not_a_number_stops_the_run(store: Store) -> None:
     with pytest.raises(FloatingPointError, match="the validation score is nan"):
         run(net(), checkpoint(store), validate=lambda: float("nan"))
@@ -193,16 +209,20 @@ def killed_in(model: Net, epoch: int, step: int) -> Callable[[Pair], Losses]:
     return loss
 
 
+@pytest.mark.parametrize("average_decay", [0.0, 0.9])
 @pytest.mark.parametrize(("epoch", "step"), [(0, 1), (2, 0), (3, 2)])
-def test_a_killed_run_goes_on_to_the_same_weights(store: Store, epoch: int, step: int) -> None:
+def test_a_killed_run_goes_on_to_the_same_weights(
+    store: Store, epoch: int, step: int, average_decay: float
+) -> None:
+    config = replace(CONFIG, average_decay=average_decay)
     unbroken = net()
-    expected = run(unbroken, Checkpoint(store=store, name="other", fingerprint="one"))
+    expected = run(unbroken, Checkpoint(store=store, name="other", fingerprint="one"), config)
     first = net()
     with pytest.raises(Killed):
-        run(first, checkpoint(store), loss=killed_in(first, epoch, step))
+        run(first, checkpoint(store), config, loss=killed_in(first, epoch, step))
     # Other initial weights: what counts is what the checkpoint holds, if there is one.
     second = net(seed=0 if epoch == 0 else 99)
-    report = run(second, checkpoint(store))
+    report = run(second, checkpoint(store), config)
     assert same(weights(second), weights(unbroken))
     assert report.best_epoch == expected.best_epoch
     assert report.best_score == expected.best_score

@@ -123,3 +123,11 @@ def test_every_system_has_a_preset_and_seeds(world: Any) -> None:
         run = preset(system, world.scenario, space, 8)
         assert run == preset(system, world.scenario, space, 8)
         assert seeds_of(system, world.scenario, world.store) in ((0,), (0, 1))
+
+
+def test_rivals_may_be_trained_with_fewer_seeds(world: Any) -> None:
+    training = replace(world.scenario.training, rival_seeds=(1,))
+    fewer = world.with_scenario(training=training)
+    assert seeds_of("sasrec", fewer.scenario, fewer.store) == (1,)
+    assert seeds_of("lgcd_plus", fewer.scenario, fewer.store) == (0, 1)
+    assert seeds_of("sasrec", world.scenario, world.store) == (0, 1)

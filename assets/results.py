@@ -1,0 +1,53 @@
+"""`python -m assets.results NAME`: copy a scenario's reports into docs/results, for people who
+read the repository and run nothing."""
+
+import argparse
+from pathlib import Path
+
+from assets.resources import PROJECT, Workspace
+from pipeline.catalog import Scenario
+from pipeline.store import Store
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", help="a scenario of data/catalog.toml that has a leaderboard")
+    arguments = parser.parse_args()
+    workspace = Workspace()
+    scenarios = workspace.catalog.scenarios
+    if arguments.name not in scenarios:
+        parser.error(f"unknown scenario {arguments.name!r}; known: {', '.join(scenarios)}")
+    scenario = scenarios[arguments.name]
+    for path in export(scenario, workspace.store, PROJECT / "docs" / "results"):
+        print(path)
+
+
+def export(scenario: Scenario, store: Store, folder: Path) -> list[Path]:
+    """Write `<scenario>.md`, and `<scenario>-ablations.md` where it has experiments.
+
+    ValueError names a report that is not there yet; then nothing is written.
+    """
+    reports = {scenario.name: f"leaderboard/{scenario.name}"}
+    if scenario.experiments:
+        reports[f"{scenario.name}-ablations"] = f"ablation_report/{scenario.name}"
+    texts = {name: store.read_text(key, ".md") for name, key in reports.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, text in texts.items():
+        path = folder / f"{name}.md"
+        path.write_text(_header(scenario.name) + text, encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def _header(scenario: str) -> str:
+    return (
+        f"> Written by `python -m assets.results {scenario}` from the stored report, which also"
+        " has a page with charts.\n"
+        f"> To repeat it from the raw files: `python -m assets.run {scenario}`, then that"
+        " command.\n\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

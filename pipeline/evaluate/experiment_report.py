@@ -1,0 +1,192 @@
+"""The report of a scenario's experiments: a chart and tables for each, and how to read them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.catalog import Scenario
+from pipeline.columns import EXPERIMENT
+from pipeline.evaluate.document import (
+    Block,
+    Bullets,
+    Cell,
+    Grid,
+    Heading,
+    Paragraph,
+    Picture,
+    to_html,
+    to_markdown,
+)
+from pipeline.evaluate.experiment_plots import chart
+from pipeline.evaluate.published_ablations import PublishedAblations, published_ablations
+from pipeline.outcome import Outcome
+from pipeline.store import Store
+from pipeline.train.experiments.definition import Experiment
+from pipeline.train.experiments.registry import experiment
+
+Row = dict[str, Any]
+
+_CHOICE = "NDCG@10"  # of validation users: what variants are chosen by
+_VALID = (_CHOICE, "HR@10")
+_TEST = ("HR@5", "HR@10", "NDCG@5", "NDCG@10")
+_PUBLISHED = ("HR@5", "NDCG@5")
+
+
+def write_ablation_report(scenario: Scenario, store: Store) -> Outcome:
+    """All experiments of a scenario: `ablation_report/<scenario>` as Parquet, Markdown and HTML."""
+    tables = {
+        name: store.read_table(f"experiments/{scenario.name}/{name}")
+        for name in scenario.experiments
+    }
+    blocks = report_blocks(scenario, tables)
+    key = f"ablation_report/{scenario.name}"
+    store.write_text(key, ".md", to_markdown(blocks))
+    page = store.write_text(key, ".html", to_html(_title(scenario), blocks))
+    everything = pa.concat_tables(tables.values())
+    return Outcome(
+        artifact=store.write_table(key, EXPERIMENT, everything),
+        facts={"experiments": len(tables), "report": str(page)},
+        tables={name: to_markdown([_verdict(table)]) for name, table in tables.items()},
+        plots={
+            experiment(name).title: chart(table, experiment(name).axis, ("valid",))
+            for name, table in tables.items()
+        },
+    )
+
+
+def report_blocks(scenario: Scenario, tables: dict[str, pa.Table]) -> list[Block]:
+    """The report; `tables` of schema EXPERIMENT, by the name of the experiment."""
+    blocks: list[Block] = [Heading(_title(scenario), 1), Bullets(_HOW_TO_READ)]
+    for name, table in tables.items():
+        blocks += _experiment_blocks(experiment(name), table, scenario)
+    return blocks
+
+
+_HOW_TO_READ = (
+    "Choices are made by validation users alone: by NDCG@10, in the column next to each variant."
+    " The columns of the test users are for information; a variant that is picked by them has"
+    " been fitted to them, and its test figure promises too much.",
+    "Every variant is trained and ranked as the systems of the leaderboard are: from the same"
+    " prepared data, with the same training seeds, on the same users and the same saved"
+    " candidates (negatives from the target domain). It is the unchanged run but for what its"
+    " label says.",
+    "In parentheses: 95 % bootstrap interval over users. After the sign \u00b1: sample standard"
+    " deviation over training seeds; none where there was one seed, and then a difference may be"
+    " the seed's.",
+    "p: two-sided paired bootstrap over users against the reference, not corrected for the number"
+    " of variants. It knows nothing of the spread over training seeds.",
+    "Parameters: trainable ones, those that a variant leaves idle included.",
+)
+
+
+def _title(scenario: Scenario) -> str:
+    return f"Experiments: {scenario.name}"
+
+
+def _experiment_blocks(chosen: Experiment, table: pa.Table, scenario: Scenario) -> list[Block]:
+    paper = published_ablations(chosen.paper, scenario.published)
+    rows = table.to_pylist()
+    reference = next(row["variant"] for row in rows if row["reference"])
+    sentence = f"Varies {chosen.system}. Reference: {reference}. Seeds: {rows[0]['num_seeds']}."
+    blocks: list[Block] = [
+        Heading(chosen.title),
+        Paragraph(sentence),
+        Picture(f"{chosen.title}: NDCG@10", chart(table, chosen.axis, ("valid", "test"))),
+        _verdict(table),
+    ]
+    for domain in pc.unique(table["target_domain"]).to_pylist():
+        blocks += [Heading(f"Target domain: {domain}", 3), _grid(rows, domain, paper)]
+    blocks += [Heading("Cost", 3), _costs(rows)]
+    if paper is not None:
+        blocks.append(Bullets((f"Published: {paper.source}.", *paper.remarks)))
+    return blocks
+
+
+def _verdict(table: pa.Table) -> Bullets:
+    """For each domain, in words: which variant validation prefers, and how surely."""
+    sentences = []
+    for domain in pc.unique(table["target_domain"]).to_pylist():
+        rows = [
+            row
+            for row in table.to_pylist()
+            if (row["target_domain"], row["part"], row["metric"]) == (domain, "valid", _CHOICE)
+        ]
+        best = max(rows, key=lambda row: row["mean"])
+        told = f"{domain}: on validation users {best['variant']} is best, NDCG@10"
+        told += f" {best['mean']:.4f}"
+        if best["reference"]:
+            told += "; it is the reference"
+        else:
+            told += f", {best['delta']:+.4f} to the reference (p {_p(best['p_value'])})"
+        lost = [row["variant"] for row in rows if _is_worse(row)]
+        if lost:
+            told += f". Worse than the reference at p < 0.05: {', '.join(lost)}"
+        sentences.append(f"{told}.")
+    return Bullets(tuple(sentences))
+
+
+def _is_worse(row: Row) -> bool:
+    return not row["reference"] and row["delta"] < 0 and row["p_value"] < 0.05
+
+
+def _grid(rows: Sequence[Row], domain: str, paper: PublishedAblations | None) -> Grid:
+    """Variants in their order: validation figures, then those of the test users."""
+    cells: dict[str, dict[tuple[str, str], Row]] = {}
+    for row in rows:
+        if row["target_domain"] == domain:
+            cells.setdefault(row["variant"], {})[row["part"], row["metric"]] = row
+    best = max(own["valid", _CHOICE]["mean"] for own in cells.values())
+    published = _PUBLISHED if paper and domain in paper.cells else ()
+    lines = []
+    for variant, own in cells.items():
+        choice = own["valid", _CHOICE]
+        lines.append(
+            (
+                Cell(variant, "reference" if choice["reference"] else ""),
+                *(_figure(own["valid", name], best) for name in _VALID),
+                _test(choice),
+                *(_figure(own["test", name]) for name in _TEST),
+                _test(own["test", _CHOICE]),
+                *(_quoted(paper, variant, domain, name) for name in published),
+            )
+        )
+    header = (
+        "Variant",
+        *(f"validation {name}" for name in _VALID),
+        "p",
+        *(f"test {name}" for name in _TEST),
+        "p (test)",
+        *(f"published {name}" for name in published),
+    )
+    return Grid(header, tuple(lines))
+
+
+def _figure(row: Row, best: float | None = None) -> Cell:
+    """A mean with its interval and spread; strong where it is the best of the choice."""
+    spread = "" if row["seed_std"] is None else f" \u00b1 {row['seed_std']:.3f}"
+    detail = f"({row['low']:.3f} to {row['high']:.3f}){spread}"
+    return Cell(f"{row['mean']:.4f}", detail, row["metric"] == _CHOICE and row["mean"] == best)
+
+
+def _test(row: Row) -> Cell:
+    return Cell("") if row["p_value"] is None else Cell(_p(row["p_value"]))
+
+
+def _quoted(paper: PublishedAblations | None, variant: str, domain: str, metric: str) -> Cell:
+    value = paper.value(variant, domain, metric) if paper else None
+    return Cell("" if value is None else f"{value:.4f}")
+
+
+def _costs(rows: Sequence[Row]) -> Grid:
+    of_variant = {row["variant"]: row for row in rows}
+    lines = []
+    for variant, row in of_variant.items():
+        seconds = "" if row["train_seconds"] is None else f"{row['train_seconds']:.1f}"
+        lines.append((Cell(variant), Cell(f"{row['num_parameters']:,}"), Cell(seconds)))
+    return Grid(("Variant", "Parameters", "Training seconds, one seed"), tuple(lines))
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
