@@ -102,7 +102,8 @@ def _run(options: argparse.Namespace, name: str, threads: int) -> dict[str, Any]
         for word in (f"--{option.replace('_', '-')}", str(getattr(options, option)))
     ]
     command = [sys.executable, "-m", "benchmarks.lgcd.peers", *named, "--measure", name]
-    threads_of = {"OMP_NUM_THREADS": str(threads), "POLARS_MAX_THREADS": str(threads)}
+    # Threads that wait sleep: seconds on processors then count work, not waiting.
+    threads_of = {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | threads_of, stdout=subprocess.PIPE, text=True
     )

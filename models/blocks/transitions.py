@@ -2,7 +2,8 @@
 
 One layer of graph convolution, LightGCN-like (no weights, no activation). A step needs the
 vectors of a few hundred items only, so that the layer runs on the rows asked for, over the K
-most frequent successors of each; the whole product of graph and table would cost most of a step.
+most frequent successors of each; whole products of graph and table would cost about as much as
+the rest of a step.
 
 Shapes: V items + 1, K successors kept, P transitions, Q distinct ones, U distinct ids, M those
 and their successors, D width.

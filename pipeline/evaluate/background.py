@@ -7,11 +7,19 @@ from pipeline.evaluate.plots import Curves
 
 
 @dataclass(frozen=True, kw_only=True)
+class Upstream:
+    """A stored artifact that the figures rest on."""
+
+    name: str
+    digest: str  # of its content, 16 hex characters
+    seeds: tuple[int, ...] = ()  # that it was trained with
+
+
+@dataclass(frozen=True, kw_only=True)
 class Provenance:
-    artifacts: tuple[tuple[str, str], ...]  # name and digest, 16 hex characters
+    artifacts: tuple[Upstream, ...]
     split_seed: int
     candidate_seeds: tuple[int, ...]
-    train_seeds: tuple[int, ...]
     versions: tuple[tuple[str, str], ...]  # of the program that compared
 
 

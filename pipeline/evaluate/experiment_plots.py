@@ -71,7 +71,7 @@ def _sweep(
         axis.set_title(literal(domain), loc="left", fontsize=10)
         axis.set_ylabel(_METRIC)
         axis.grid(alpha=0.3)
-        axis.legend(fontsize=7, frameon=False)
+        axis.legend(fontsize=7, frameon=False, loc="lower right")
     axes[-1].set_xlabel(literal(axis_title))
     return png(drawn)
 

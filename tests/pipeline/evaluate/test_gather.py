@@ -19,7 +19,7 @@ SYSTEMS = ("popularity", "sasrec", "lgcd")
 
 def ranked(world: Any, systems: tuple[str, ...], **training: Any) -> Any:
     """The world with these systems trained, ranked, and no titles but for one user."""
-    short = replace(world.scenario.training, max_epochs=1, **training)
+    short = replace(world.scenario.training, max_epochs=1, transfer_steps=1, **training)
     world = world.with_scenario(training=short, systems=systems)
     rows = world.store.read_table("sequences/little").to_pylist()
     titles = [
@@ -56,7 +56,7 @@ def test_digests_are_those_of_what_the_systems_rest_on(world: Any) -> None:
     world = ranked(world, SYSTEMS)
     made = gather_background(world.scenario, world.store).provenance
     assert made is not None
-    named = dict(made.artifacts)
+    named = {one.name: one.digest for one in made.artifacts}
     assert set(named) == {
         *("sequences", "vocabulary", "candidates", "generated_titles", "item_text"),
         *("pseudo_interactions", "encoders", *(f"weights/{system}" for system in SYSTEMS)),
@@ -66,7 +66,10 @@ def test_digests_are_those_of_what_the_systems_rest_on(world: Any) -> None:
         named["weights/sasrec"]
         == train_system("sasrec", world.scenario, world.store).artifact.digest
     )
-    assert (made.split_seed, made.candidate_seeds, made.train_seeds) == (0, (0, 1), (0, 1))
+    assert (made.split_seed, made.candidate_seeds) == (0, (0, 1))
+    seeds = {one.name: one.seeds for one in made.artifacts}
+    assert (seeds["weights/lgcd"], seeds["weights/popularity"]) == ((0, 1), (0,))
+    assert seeds["sequences"] == ()
     assert [name for name, _ in made.versions] == [
         *("coldbridge", "numpy", "pyarrow", "torch", "Python")
     ]
@@ -76,7 +79,7 @@ def test_what_no_system_reads_is_not_asked_for(world: Any) -> None:
     world = ranked(world, ("popularity",))
     made = gather_background(world.scenario, world.store).provenance
     assert made is not None
-    assert [name for name, _ in made.artifacts] == [
+    assert [one.name for one in made.artifacts] == [
         *("sequences", "vocabulary", "candidates", "generated_titles", "weights/popularity")
     ]
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.catalog.system_names import NAMES
-from pipeline.evaluate.background import Background, Provenance
+from pipeline.evaluate.background import Background, Provenance, Upstream
 from pipeline.evaluate.cost import Scoring, SystemCost
 from pipeline.evaluate.document import (
     Bullets,
@@ -30,10 +30,12 @@ NASTY = "<script>alert('$x$')</script> | **Tea** & [a](http)"
 
 
 PROVENANCE = Provenance(
-    artifacts=(("sequences", "00112233aabbccdd"), ("weights/lgcd", "f" * 16)),
+    artifacts=(
+        Upstream(name="sequences", digest="00112233aabbccdd"),
+        Upstream(name="weights/lgcd", digest="f" * 16, seeds=(4, 5)),
+    ),
     split_seed=7,
     candidate_seeds=(0, 1, 2),
-    train_seeds=(4, 5),
     versions=(("coldbridge", "0.1.0"), ("torch", "2.13.0")),
 )
 PRIMARY = "### Negatives from the target domain (primary)"
@@ -157,8 +159,11 @@ def test_the_cost_of_each_system_is_told_with_its_machine(report):
 def test_digests_seeds_and_versions_are_told(report):
     markdown = markdown_report(report)
     rows = table_below(markdown, "## Provenance")
-    assert rows[2:] == [["sequences", "00112233aabbccdd"], ["weights/lgcd", "f" * 16]]
-    assert "Seeds: split 7; candidates 0 1 2; training 4 5 (systems that count: 4" in markdown
+    assert rows[2:] == [
+        ["sequences", "00112233aabbccdd", ""],
+        ["weights/lgcd", "f" * 16, "4 5"],
+    ]
+    assert "Seeds: split 7; candidates 0 1 2; those of training" in markdown
     assert "Compared with coldbridge 0.1.0, torch 2.13.0." in markdown
 
 

@@ -145,5 +145,7 @@ def test_every_variant_differs_is_trained_and_loaded(quick: Any, name: str) -> N
     assert sum(variant.reference for variant in found) == 1
     for number, variant in enumerate(found):
         assert all(variant.stored.run != other.stored.run for other in found[:number])
-        train_run(variant.stored, quick.scenario, quick.store)
-        load_run(variant.stored, quick.scenario, quick.store, 0)
+        run: Any = variant.stored.run
+        short = replace(variant.stored, run=replace(run, loop=replace(run.loop, min_steps=1)))
+        train_run(short, quick.scenario, quick.store)
+        load_run(short, quick.scenario, quick.store, 0)

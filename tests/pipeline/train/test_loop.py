@@ -1,5 +1,6 @@
 """The training loop: early stopping, resuming bit by bit, and honest failure."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
@@ -169,7 +170,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_and_step(
 def test_training_that_diverges_stops_with_the_step_and_keeps_its_last_whole_epoch(
     store: Store,
 ) -> None:
-    # The loss grows a thousandfold a step until float32 cannot hold it, in the third epoch.
+    # The loss grows until float32 cannot hold it, in the third epoch.
     model, steps = net(), iter(range(100))
 
     def loss(batch: Pair) -> Losses:
@@ -177,8 +178,8 @@ def test_training_that_diverges_stops_with_the_step_and_keeps_its_last_whole_epo
 
     with pytest.raises(FloatingPointError, match="'square' is inf at step 3: lower the learning"):
         run(model, checkpoint(store), loss=loss)
-    saved = checkpoint(store).load(net(), torch.optim.Adam(net().parameters(), fused=True))
-    assert saved is not None and saved.epoch == 2
+    progress = json.loads(store.tensor_metadata("checkpoints/net/seed-0")["progress"])
+    assert progress["epoch"] == 2
 
 
 def test_a_score_that_is_not_a_number_stops_the_run(store: Store) -> None:

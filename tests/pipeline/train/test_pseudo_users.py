@@ -89,6 +89,7 @@ def test_cooccurring_items_are_those_that_the_counting_system_scores_highest() -
     users = by_cooccurrence(SEQUENCES, SPACE, model, 4)
     kept = [row for row in SINGLE if row != [5, 6]]  # of whom no overlap user says anything
     assert [users.source[i].tolist() for i in range(len(users))] == kept
+    assert users.row_N.tolist() == [0, 1, 2, 3]
     for row, items in enumerate(kept):
         domain = 1 if items[0] <= 6 else 0
         votes = model.score(Query(torch.tensor([items]), torch.tensor([domain])))[0]

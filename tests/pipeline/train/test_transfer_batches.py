@@ -45,6 +45,7 @@ def cases() -> TransferCases:
         space=SPACE,
         overlap=Cuttable.of(lists(OVERLAP), SPACE),
         pseudo=PseudoUsers(
+            row_N=np.arange(3),
             source=lists(PSEUDO_SOURCE),
             item_NK=np.array([[9, 8, 7], [1, 2, 0], [6, 0, 0]]),
             score_NK=np.array(
