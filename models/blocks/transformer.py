@@ -28,7 +28,6 @@ from torch import Tensor, nn
 from models.batch import PADDING
 from models.blocks.dropout import FastDropout, dropout
 
-
 _GROUP_BOUNDS = (6, 10, 16, 28)  # lengths up to which rows attend together
 
 

@@ -168,7 +168,7 @@ def _retrieved(
             score_NK[rows, :count] = best.values.numpy()
             item_NK[rows, :count] = best.indices.numpy() + ids.start
     item_NK[np.isneginf(score_NK)] = PADDING
-    kept = np.flatnonzero(item_NK[:, 0]) if num_items else np.zeros(0, dtype=np.int64)
+    kept = np.flatnonzero(item_NK[:, 0])
     return PseudoUsers(
         row_N=kept,
         source=sequences.take(kept),
