@@ -18,14 +18,13 @@ domain, M domains.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from models.batch import PADDING, ItemSpace, SequenceBatch
-from models.blocks.losses import item_softmax
+from models.blocks.losses import draw_items, sampled_softmax
 from models.blocks.transformer import EncoderConfig, SequenceEncoder, last_state, trim
 from models.recommender import Losses
 
@@ -127,8 +126,7 @@ class DomainEncoders(nn.Module):
         """States [B, L, D] of a domain's text encoder over the texts of its items."""
         valid_BL = items_BL != PADDING
         # Most of a padded batch is padding, and projecting it would cost more than encoding.
-        x_ND = self.text_vectors(domain, items_BL[valid_BL])
-        x_BLD = x_ND.new_zeros(*items_BL.shape, x_ND.shape[1]).index_put((valid_BL,), x_ND)
+        x_BLD = _spread(self.text_vectors(domain, items_BL[valid_BL]), valid_BL)
         return self.own(domain).text_encoder(x_BLD, valid_BL)
 
     def states_of(self, domain_B: Tensor, encode: Encode, items_BL: Tensor) -> Tensor:
@@ -172,28 +170,61 @@ class DomainEncoders(nn.Module):
         return losses
 
     def _domain_losses(self, domain: int, items_BL: Tensor) -> tuple[Tensor, Tensor]:
-        """Cross-entropies of the fused and of the text states, [N] each."""
-        history_BL, label_BL = items_BL[:, :-1], items_BL[:, 1:]
-        asked_BL = history_BL != PADDING
+        """Cross-entropies of the fused and of the text states, [N] each.
+
+        Every item of the batch and every candidate is looked up and projected once: look-ups
+        and projections are what a step costs.
+        """
+        valid_BL = items_BL != PADDING
+        history_BL, asked_BL = valid_BL[:, :-1], valid_BL[:, :-1]
         if self.config.pretrain_positions == "last":
             asked_BL = torch.cat([torch.zeros_like(asked_BL[:, :-1]), asked_BL[:, -1:]], dim=1)
-        label_N, ids = label_BL[asked_BL], self.config.space.ids(domain)
-        id_ND = self.id_states(domain, history_BL)[asked_BL]
-        text_ND = self.text_states(domain, history_BL)[asked_BL]
-        num_negatives, fused_ND = self.config.pretrain_negatives, self.fuse(domain, id_ND, text_ND)
-        fused_N = item_softmax(
-            fused_ND, label_N, partial(self.item_vectors, domain), ids, num_negatives
-        )
-        if not self.config.text_aux:
-            return fused_N, fused_N.detach()
-        by_text = partial(self.text_vectors, domain)
-        return fused_N, item_softmax(text_ND, label_N, by_text, ids, num_negatives)
+        place_BL = (valid_BL.flatten().cumsum(0) - 1).view(valid_BL.shape)
+        label_N = place_BL[:, 1:][asked_BL]  # where the labels stand among the batch's items
+        candidates = self._candidates(domain, items_BL.device)
+        ids_I = torch.cat([items_BL[valid_BL], candidates])
+        id_ID, text_ID = self.item(ids_I), self.text_vectors(domain, ids_I)
+        num_items = len(ids_I) - len(candidates)
+        own, vectors = self.own(domain), (self.fuse(domain, id_ID, text_ID), text_ID)
+        states = [
+            encoder(_spread(x_ID[:num_items], valid_BL)[:, :-1], history_BL)[asked_BL]
+            for encoder, x_ID in ((own.id_encoder, id_ID), (own.text_encoder, text_ID))
+        ]
+        states = [self.fuse(domain, *states), states[1]]
+        errors = []
+        for state_ND, vector_ID in zip(states, vectors, strict=True):
+            if errors and not self.config.text_aux:
+                errors.append(errors[0].detach())
+                continue
+            errors.append(
+                sampled_softmax(
+                    state_ND,
+                    vector_ID[label_N],
+                    ids_I[label_N],
+                    vector_ID[num_items:],
+                    candidates,
+                )
+            )
+        return errors[0], errors[1]
+
+    def _candidates(self, domain: int, device: torch.device) -> Tensor:
+        """What labels compete with: sampled items of the domain, or all of them."""
+        ids = self.config.space.ids(domain)
+        if self.config.pretrain_negatives is None:
+            return torch.arange(ids.start, ids.stop, device=device)
+        return draw_items(ids, (self.config.pretrain_negatives,), device, None)
 
     def own(self, domain: int) -> DomainEncoder:
         """One domain's parameters."""
         own = self.domains[0 if self.config.share_domains else domain]
         assert isinstance(own, DomainEncoder)
         return own
+
+
+def _spread(x_ND: Tensor, valid_BL: Tensor) -> Tensor:
+    """Rows at the valid positions of a batch [B, L, D], zeros elsewhere."""
+    x_BLD = x_ND.new_zeros(*valid_BL.shape, x_ND.shape[1])
+    return x_BLD.index_put((valid_BL,), x_ND)
 
 
 def _rows_by_domain(items_BL: Tensor, space: ItemSpace) -> list[Tensor]:

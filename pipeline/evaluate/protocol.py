@@ -74,8 +74,9 @@ def protocol(leaderboard: pa.Table, ranks: pa.Table) -> tuple[str, ...]:
         f" over training seeds. Training seeds: {trained}; a system with one seed is"
         " deterministic or was trained once.",
         "p: two-sided paired bootstrap over users against the baseline to beat of the same target"
-        " domain, not corrected for the number of systems. That baseline is the one with the"
-        " highest NDCG@10 on validation users; the test users choose nothing.",
+        " domain, not corrected for the number of systems; it knows nothing of the spread over"
+        " training seeds. That baseline is the one with the highest NDCG@10 on validation users;"
+        " the test users choose nothing.",
         "Random order, expected: what a shuffle of the same candidates reaches in the mean.",
         popularity,
     )
