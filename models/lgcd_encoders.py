@@ -13,7 +13,7 @@ All ids share one table, because stage 2 lets a domain's encoder read mixed hist
 only ever touches a domain's own rows.
 
 Shapes: B batch, L history length, D width, E text width, V items + 1, N labels, C items of a
-domain, M domains.
+domain, M domains, I items of a batch and their candidates.
 """
 
 from collections.abc import Callable
@@ -185,27 +185,18 @@ class DomainEncoders(nn.Module):
         ids_I = torch.cat([items_BL[valid_BL], candidates])
         id_ID, text_ID = self.item(ids_I), self.text_vectors(domain, ids_I)
         num_items = len(ids_I) - len(candidates)
-        own, vectors = self.own(domain), (self.fuse(domain, id_ID, text_ID), text_ID)
-        states = [
+        own = self.own(domain)
+        id_ND, text_ND = (
             encoder(_spread(x_ID[:num_items], valid_BL)[:, :-1], history_BL)[asked_BL]
             for encoder, x_ID in ((own.id_encoder, id_ID), (own.text_encoder, text_ID))
-        ]
-        states = [self.fuse(domain, *states), states[1]]
-        errors = []
-        for state_ND, vector_ID in zip(states, vectors, strict=True):
-            if errors and not self.config.text_aux:
-                errors.append(errors[0].detach())
-                continue
-            errors.append(
-                sampled_softmax(
-                    state_ND,
-                    vector_ID[label_N],
-                    ids_I[label_N],
-                    vector_ID[num_items:],
-                    candidates,
-                )
-            )
-        return errors[0], errors[1]
+        )
+
+        def errors(state_ND: Tensor, vector_ID: Tensor) -> Tensor:
+            labels, others = (vector_ID[label_N], ids_I[label_N]), vector_ID[num_items:]
+            return sampled_softmax(state_ND, *labels, others, candidates)
+
+        fused_N = errors(self.fuse(domain, id_ND, text_ND), self.fuse(domain, id_ID, text_ID))
+        return fused_N, errors(text_ND, text_ID) if self.config.text_aux else fused_N.detach()
 
     def _candidates(self, domain: int, device: torch.device) -> Tensor:
         """What labels compete with: sampled items of the domain, or all of them."""

@@ -46,7 +46,9 @@ NAMES: dict[str, SystemName] = {
     ),
     "llmcdsr": SystemName("LLMCDSR", "A sequence model that also learns from generated titles."),
     "lgcd": SystemName("LGCD", "Language-guided conditional diffusion, built from its paper."),
-    "lgcd_plus": SystemName("LGCD+", "LGCD with what proved better on validation users."),
+    "lgcd_plus": SystemName(
+        "LGCD+", "One encoder on cold views, neighbours' pseudo-items, co-occurrence; no diffusion."
+    ),
     "lgcd_blind": SystemName(
         "LGCD (blind)", "LGCD without its condition; it must fall to the prior."
     ),

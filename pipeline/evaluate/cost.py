@@ -67,7 +67,7 @@ def load_scoring(store: Store, key: str) -> Scoring:
 def machine() -> str:
     """The processor, how many threads torch uses of it, and the versions that compute."""
     return (
-        f"{_processor()}, {torch.get_num_threads()} threads, torch {torch.__version__},"
+        f"{_processor()}, threads: {torch.get_num_threads()}, torch {torch.__version__},"
         f" Python {platform.python_version()}"
     )
 

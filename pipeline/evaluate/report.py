@@ -177,9 +177,10 @@ def _published_blocks(report: Report) -> list[Block]:
             Paragraph(
                 "The standard error is ours alone, a bootstrap over our test users; it knows"
                 " nothing of the spread over training seeds. The published value is taken as a"
-                " fixed number, though it has a sampling error of about the same size, so two runs"
-                " that are equally good differ by about 1.4 of these standard errors. Candidates,"
-                " seeds and settings differ too, see below."
+                " fixed number, though it has a sampling error of about the same size: the error of"
+                " a difference is about 1.4 times the one here, and differences below three of"
+                " these standard errors prove little. Candidates, seeds and settings differ too,"
+                " see below."
             ),
             grid,
         ]
@@ -203,7 +204,8 @@ def _cost_blocks(report: Report) -> list[Block]:
         " left out. Stored numbers: all in a weights file, counts among them; frozen text vectors"
         " belong to no system and are left out.",
         "Training: seconds of one seed, in the mean over seeds, validation after each epoch"
-        " included, on the machine that trained. Counting is one pass and is not timed.",
+        " included, on the machine that trained. Counting is one pass and is not timed, nor is it"
+        " where a system that learns begins with it.",
         f"Scoring: seconds to score all {num_users} test users once, every item of the scenario,"
         " without ranking, measured once.",
     ]

@@ -110,7 +110,7 @@ def cost_grid(costs: Sequence[SystemCost]) -> Grid:
     lines = []
     for cost in costs:
         scoring = cost.scoring
-        trained = f"{scoring.num_trained:,}" if scoring.num_trained else "counts"
+        trained = f"{scoring.num_trained:,}" if scoring.num_trained else "none"
         figures = (
             trained,
             f"{scoring.num_stored:,}",

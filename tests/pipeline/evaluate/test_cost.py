@@ -28,7 +28,7 @@ def test_trained_numbers_are_those_that_a_gradient_reaches(model, cases, space):
 
 
 def test_the_machine_is_named_with_its_threads_and_versions():
-    assert f"{torch.get_num_threads()} threads, torch {torch.__version__}, Python 3." in machine()
+    assert f"threads: {torch.get_num_threads()}, torch {torch.__version__}, Python 3." in machine()
     assert len(machine().split(",")[0]) > 3
 
 

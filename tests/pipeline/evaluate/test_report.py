@@ -150,7 +150,7 @@ def test_training_says_where_each_run_was_best(report):
 def test_the_cost_of_each_system_is_told_with_its_machine(report):
     markdown = markdown_report(report)
     rows = table_below(markdown, "## Cost")
-    assert rows[2] == ["Popularity", "counts", "2,000", "", "", "", "1.23"]
+    assert rows[2] == ["Popularity", "none", "2,000", "", "", "", "1.23"]
     assert rows[3] == ["LGCD (ours)", "1,234,567", "2,000", "61.3", "12.0", "9, 11", "1.23"]
     assert "all 20 test users once" in markdown
     assert "Scored on A &lt;1&gt; one: all." in markdown
