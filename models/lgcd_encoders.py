@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from models.batch import PADDING, ItemSpace, SequenceBatch
 from models.blocks.losses import draw_items, sampled_softmax
+from models.blocks.texts import standardised
 from models.blocks.transformer import EncoderConfig, SequenceEncoder, last_state, trim
 from models.recommender import Losses
 
@@ -87,15 +88,10 @@ class DomainEncoders(nn.Module):
 
     def _register_texts(self, text_VE: Tensor) -> None:
         """Each domain's mean, one scale for all, and every item's vector after both."""
-        space = self.config.space
-        own = [text_VE[space.columns(domain)] for domain in range(len(space.sizes))]
-        mean_ME = torch.stack([items.mean(dim=0) for items in own])
-        centred = torch.cat([items - mean for items, mean in zip(own, mean_ME, strict=True)])
-        scale = centred.square().mean().sqrt().clamp_min(1e-6)
-        padding = torch.zeros_like(text_VE[:1])
-        self.register_buffer("text_mean_ME", mean_ME, persistent=False)
-        self.register_buffer("text_scale", scale, persistent=False)
-        self.register_buffer("text_VE", torch.cat([padding, centred / scale]), persistent=False)
+        ready = standardised(text_VE, self.config.space)
+        self.register_buffer("text_mean_ME", ready.mean_SE, persistent=False)
+        self.register_buffer("text_scale", ready.scale, persistent=False)
+        self.register_buffer("text_VE", ready.text_VE, persistent=False)
 
     def standardised(self, domain: int, text_E: Tensor) -> Tensor:
         """Raw text vectors [..., E], centred on a domain's items and scaled to unit variance.

@@ -37,6 +37,7 @@ from models.blocks.losses import (
     look_up,
     sampled_domain_softmax,
 )
+from models.blocks.texts import standardised
 from models.blocks.transformer import EncoderConfig, SequenceEncoder, last_state, trim
 from models.recommender import Losses
 
@@ -102,7 +103,9 @@ class UniSRec(nn.Module):
                 f"text vectors have shape {tuple(text_VE.shape)}, need "
                 f"({num_rows}, {config.text_width}): one row for each item and one for padding"
             )
-        self.register_buffer("text_VE", _standardised(text_VE, config.space), persistent=False)
+        self.register_buffer(
+            "text_VE", standardised(text_VE, config.space).text_VE, persistent=False
+        )
         self.adaptor = WhiteningMixture(
             config.text_width, width, config.num_experts, config.adaptor_dropout
         )
@@ -206,18 +209,6 @@ def same_sequence_loss(logit_ND: Tensor, other_ND: Tensor, label_N: Tensor) -> T
     same_NN = same_NN & ~torch.eye(len(label_N), dtype=torch.bool, device=label_N.device)
     logits_NN = (logit_ND @ other_ND.T).masked_fill(same_NN, -torch.inf)
     return F.cross_entropy(logits_NN, torch.arange(len(label_N), device=label_N.device))
-
-
-def _standardised(text_VE: Tensor, space: ItemSpace) -> Tensor:
-    """Centred on each domain's mean, then of unit variance over all items; padding is zero.
-
-    Sentence encoders put all texts into a narrow cone on the unit sphere: without this, eight
-    experts would first have to learn eight times where its middle is.
-    """
-    own = [text_VE[space.columns(domain)].float() for domain in range(len(space.sizes))]
-    centred = torch.cat([items - items.mean(dim=0) for items in own])
-    scale = centred.square().mean().sqrt().clamp_min(1e-6)
-    return torch.cat([torch.zeros_like(centred[:1]), centred / scale])
 
 
 def init_weights(model: UniSRec) -> None:
