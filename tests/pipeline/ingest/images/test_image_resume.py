@@ -34,8 +34,8 @@ def interrupt(*_):
     raise Interrupted
 
 cache, how, *urls = sys.argv[1:]
-if how == "interrupted":
-    signal.signal(signal.SIGINT, interrupt)
+# A shell that starts a program in the background makes it ignore the keyboard.
+signal.signal(signal.SIGINT, interrupt if how == "interrupted" else signal.default_int_handler)
 settings = Images(download=True, per_host=4, allow_private=True)
 try:
     download_images(urls, Path(cache), settings, lambda address: True)
