@@ -38,7 +38,7 @@ def training(peer: Path, steps: int) -> dict[str, Any]:
     from trainer import train
     from utils import data_partition, load_eval
 
-    from data import AugDataset, RecDataset  # type: ignore[attr-defined]
+    from data import AugDataset, RecDataset
 
     everyone, single, overlap, _, usernum_A, itemnum = data_partition(args.dataset)
     _, _, Anum, Bnum = load_eval(args.dataset, max_len=args.maxlen)
@@ -106,7 +106,7 @@ def evaluation(peer: Path, users: int) -> dict[str, Any]:
 
     def rank() -> None:
         ranked = rank_cases(
-            _Theirs(model),  # type: ignore[arg-type]
+            _Theirs(model),
             cases,
             {("target", 0): negatives_NM},
             space,
@@ -139,7 +139,7 @@ def _enter(peer: Path) -> Any:
     for name in ("wandb", "ipdb"):
         if importlib.util.find_spec(name) is None:
             sys.modules[name] = ModuleType(name)
-            sys.modules[name].set_trace = breakpoint  # type: ignore[attr-defined]
+            sys.modules[name].set_trace = breakpoint
     sys.path.insert(0, str(peer))
     os.chdir(peer)
     sys.argv = ["main.py", "--dataset", "food-kitchen", "--device", "cpu"]

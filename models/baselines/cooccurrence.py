@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from models.baselines.popularity import from_the_end
 from models.batch import PADDING, ItemSpace, Query, SequenceBatch
+from models.blocks.stored_counts import load_at_stored_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,7 @@ class PairCounts(nn.Module):
             "pair_P", torch.zeros(0, dtype=torch.int64)
         )  # sorted voted * V + voter
         self.register_buffer("weight_P", torch.zeros(0, dtype=torch.float64))
+        load_at_stored_size(self, "pair_P", "weight_P")
 
     def add(self, voter_P: Tensor, voted_P: Tensor, weight_P: Tensor) -> None:
         """Adds weights; the same pair may come several times."""
@@ -69,14 +71,6 @@ class PairCounts(nn.Module):
             check_invariants=False,
         )
         return (matrix @ weight_BV.T).T
-
-    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:  # type: ignore[no-untyped-def]
-        """Takes entries of any number: a fresh module has none."""
-        for name in ("pair_P", "weight_P"):
-            if prefix + name in state_dict:
-                stored = state_dict[prefix + name]
-                setattr(self, name, getattr(self, name).new_empty(stored.shape))
-        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 class Cooccurrence(nn.Module):

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from models.baselines.popularity import from_the_end, spans_domains
 from models.batch import PADDING, ItemSpace, Query, SequenceBatch
+from models.blocks.stored_counts import load_at_stored_size
 
 _TOLERANCE = 1e-5  # residual of the equations, relative to their right-hand side
 _MAX_STEPS = 1000
@@ -53,6 +54,7 @@ class EASE(nn.Module):
         self.config = config
         self.register_buffer("item_N", torch.zeros(0, dtype=torch.int64))
         self.register_buffer("user_N", torch.zeros(0, dtype=torch.int64))  # 0..U-1, ascending
+        load_at_stored_size(self, "item_N", "user_N")
 
     def count(self, batches: Iterable[SequenceBatch]) -> None:
         """Keeps the sequences of overlapping users; those of one domain are passed over."""
@@ -101,14 +103,6 @@ class EASE(nn.Module):
 
     def _num_users(self) -> int:
         return int(self.user_N[-1]) + 1 if len(self.user_N) else 0
-
-    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:  # type: ignore[no-untyped-def]
-        """Takes interactions of any number: a fresh module has none."""
-        for name in ("item_N", "user_N"):
-            if prefix + name in state_dict:
-                stored = state_dict[prefix + name]
-                setattr(self, name, getattr(self, name).new_empty(stored.shape))
-        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 def _newer(user_S: Tensor, num_users: int) -> Tensor:

@@ -11,13 +11,12 @@ from torch import Tensor
 from models.baselines.llmcdsr import LLMCDSR, LLMCDSRBatch, TitledUsers
 from pipeline.catalog import Scenario
 from pipeline.store import Store
-from pipeline.train.batches import epoch_generator, load_training_sequences
+from pipeline.train.batches import load_training_sequences
 from pipeline.train.checkpoint import Checkpoint
-from pipeline.train.device import best_device
-from pipeline.train.loop import FitReport, fit
+from pipeline.train.loop import FitReport
 from pipeline.train.presets.runs import AugmentedRun
 from pipeline.train.ragged import Ragged, ragged
-from pipeline.train.validation import validator
+from pipeline.train.selected import fit_selected
 
 log = logging.getLogger(__name__)
 
@@ -129,18 +128,12 @@ def train_augmented(
         len(cases.titled.domain),
         cases.titled.num_without,
     )
-    device = best_device()
-
-    def batches(epoch: int) -> Iterator[LLMCDSRBatch]:
-        return augmented_batches(cases, run, epoch_generator(seed, epoch))
-
-    return fit(
-        model=model,
-        epoch_batches=batches,
-        validate=validator(store, scenario, model, device),
-        config=run.loop,
-        seed=seed,
-        checkpoint=checkpoint,
-        loss=model.loss,
-        device=device,
+    return fit_selected(
+        model,
+        lambda generator: augmented_batches(cases, run, generator),
+        run.loop,
+        scenario,
+        store,
+        seed,
+        checkpoint,
     )

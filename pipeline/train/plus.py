@@ -10,15 +10,14 @@ from torch import nn
 from models.lgcd_plus import LGCDPlus, PlusBatch
 from pipeline.catalog import Scenario
 from pipeline.store import Store
-from pipeline.train.batches import epoch_generator, load_training_sequences
+from pipeline.train.batches import load_training_sequences
 from pipeline.train.checkpoint import Checkpoint
 from pipeline.train.counts import count
-from pipeline.train.device import best_device
-from pipeline.train.loop import FitReport, fit
+from pipeline.train.loop import FitReport
 from pipeline.train.presets.runs import PlusRun
 from pipeline.train.pseudo_users import PseudoUsers, by_cooccurrence, no_users
 from pipeline.train.ragged import Ragged, joined
-from pipeline.train.validation import validator
+from pipeline.train.selected import fit_selected
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,20 +42,14 @@ def train_plus(
     assert isinstance(model, LGCDPlus)
     count(model, scenario, store)
     cases = load_plus_cases(store, scenario, run, model)
-    device = best_device()
-
-    def batches(epoch: int) -> Iterator[PlusBatch]:
-        return plus_batches(cases, run, epoch_generator(seed, epoch))
-
-    return fit(
-        model=model,
-        epoch_batches=batches,
-        validate=validator(store, scenario, model, device),
-        config=run.loop,
-        seed=seed,
-        checkpoint=checkpoint,
-        loss=model.loss,
-        device=device,
+    return fit_selected(
+        model,
+        lambda generator: plus_batches(cases, run, generator),
+        run.loop,
+        scenario,
+        store,
+        seed,
+        checkpoint,
     )
 
 

@@ -1,21 +1,17 @@
 """Systems that learn the next item of whole sequences, of all training users mixed."""
 
-from collections.abc import Iterator
-
 import numpy as np
 from torch import nn
 
-from models.batch import SequenceBatch
 from models.recommender import Prepared, Recommender
 from pipeline.catalog import Scenario
 from pipeline.store import Store
-from pipeline.train.batches import epoch_generator, load_training_sequences, sequence_batches
+from pipeline.train.batches import load_training_sequences, sequence_batches
 from pipeline.train.checkpoint import Checkpoint
 from pipeline.train.counts import count
-from pipeline.train.device import best_device
-from pipeline.train.loop import FitReport, fit
+from pipeline.train.loop import FitReport
 from pipeline.train.presets.runs import SequentialRun
-from pipeline.train.validation import validator
+from pipeline.train.selected import fit_selected
 
 
 def train_sequential(
@@ -32,20 +28,14 @@ def train_sequential(
         count(model, scenario, store)
     sequences = load_training_sequences(store, scenario, ("single", "overlap"))
     rows = np.arange(len(sequences))
-    device = best_device()
-
-    def batches(epoch: int) -> Iterator[SequenceBatch]:
-        return sequence_batches(
-            sequences, rows, run.batch_size, run.max_length, epoch_generator(seed, epoch)
-        )
-
-    return fit(
-        model=model,
-        epoch_batches=batches,
-        validate=validator(store, scenario, model, device),
-        config=run.loop,
-        seed=seed,
-        checkpoint=checkpoint,
-        loss=model.loss,
-        device=device,
+    return fit_selected(
+        model,
+        lambda generator: sequence_batches(
+            sequences, rows, run.batch_size, run.max_length, generator
+        ),
+        run.loop,
+        scenario,
+        store,
+        seed,
+        checkpoint,
     )

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from models.batch import SequenceBatch
 from models.lgcd import LGCD
-from models.lgcd_cases import LGCDBatch
 from models.lgcd_encoders import DomainEncoders
 from pipeline.catalog import Scenario
 from pipeline.store import Store
@@ -23,8 +22,8 @@ from pipeline.train.device import best_device
 from pipeline.train.loop import FitReport, fit, to_device
 from pipeline.train.presets.runs import EncodersRun, TransferRun
 from pipeline.train.ragged import Ragged
+from pipeline.train.selected import fit_selected
 from pipeline.train.transfer_batches import load_transfer_cases, transfer_batches
-from pipeline.train.validation import validator
 
 _HELD_OUT_SEED = 20_000  # apart from the streams of the epochs
 
@@ -98,18 +97,12 @@ def train_transfer(
 ) -> FitReport:
     """Stage 2: fit `model`, which starts from stage 1, in place; selected on validation users."""
     cases = load_transfer_cases(store, scenario, item_space(store, scenario), run.cases)
-    device = best_device()
-
-    def batches(epoch: int) -> Iterator[LGCDBatch]:
-        return transfer_batches(cases, run.cases, epoch_generator(seed, epoch))
-
-    return fit(
-        model=model,
-        epoch_batches=batches,
-        validate=validator(store, scenario, model, device),
-        config=run.loop,
-        seed=seed,
-        checkpoint=checkpoint,
-        loss=model.loss,
-        device=device,
+    return fit_selected(
+        model,
+        lambda generator: transfer_batches(cases, run.cases, generator),
+        run.loop,
+        scenario,
+        store,
+        seed,
+        checkpoint,
     )

@@ -32,7 +32,7 @@ GENERATOR = GeneratorConfig(
 
 def _model(**changes: object) -> LGCDPlus:
     torch.manual_seed(0)
-    model = LGCDPlus(replace(CONFIG, **changes), TEXT).eval()  # type: ignore[arg-type]
+    model = LGCDPlus(replace(CONFIG, **changes), TEXT).eval()
     model.count([SequenceBatch(SEQUENCES)])
     return model
 

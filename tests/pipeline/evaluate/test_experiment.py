@@ -96,7 +96,7 @@ def test_lgcds_targets_run_from_its_stored_encoders(world: Any) -> None:
 
 
 def variant(label: str, *, reference: bool = False) -> Variant:
-    stored = StoredRun(run=None, inputs=(), folder="weights/x/y", seeds=(0,))  # type: ignore[arg-type]
+    stored = StoredRun(run=None, inputs=(), folder="weights/x/y", seeds=(0,))
     return Variant(label=label, reference=reference, stored=stored)
 
 

@@ -114,7 +114,7 @@ def test_every_published_ablation_is_a_variant_of_ours(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(lgcd, "_model", lambda run, **changes: run)
     monkeypatch.setattr(lgcd, "_cases", lambda run, **changes: run)
-    labels = ablations(None, scenario())  # type: ignore[arg-type]
+    labels = ablations(None, scenario())
     for cells in LGCD_TABLE_3.cells.values():
         assert set(cells) == set(labels) - {"w/o pseudo-interactions", "control"}
 

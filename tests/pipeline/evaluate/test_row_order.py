@@ -67,7 +67,7 @@ def prepared(folder: Path, files: dict[str, list[str]]) -> Store:
         columns = {"index": pa.array(range(PER_HALF), pa.int32()), "asin": names, "title": names}
         pq.write_table(pa.table(columns), folder / f"items_{half}.parquet")
     domains: dict[str, Any] = {
-        name: Domain(name=name, title=name, format="llmcdsr", folder=".", half=half)  # type: ignore[arg-type]
+        name: Domain(name=name, title=name, format="llmcdsr", folder=".", half=half)
         for name, half in HALVES.items()
     }
     catalog = Catalog(folder=folder, domains=domains, scenarios={"lines": SCENARIO})

@@ -77,7 +77,7 @@ def check_overlap(batch: TransferBatch, whole: list[list[int]]) -> None:
 
 @pytest.mark.parametrize("cut", ["last", "geometric"])
 def test_a_case_shows_neither_its_label_nor_what_came_later(cases: TransferCases, cut: str) -> None:
-    config = TransferConfig(overlap_size=2, pseudo_size=2, cut=cut)  # type: ignore[arg-type]
+    config = TransferConfig(overlap_size=2, pseudo_size=2, cut=cut)
     for epoch in range(20):
         for batch in transfer_batches(cases, config, epoch_generator(0, epoch)):
             check_overlap(batch.overlap, OVERLAP)
@@ -201,7 +201,7 @@ def test_soft_labels_are_all_grounded_items_of_the_same_rows(cases: TransferCase
 @pytest.mark.parametrize("changes", [{"overlap_ratio": 0.0}, {"overlap_ratio": 1.2}])
 def test_an_impossible_share_of_overlap_users_is_refused(changes: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="overlap_ratio="):
-        TransferConfig(**changes)  # type: ignore[arg-type]
+        TransferConfig(**changes)
 
 
 def test_no_pseudo_items_are_asked_for_by_leaving_pseudo_users_out() -> None:
