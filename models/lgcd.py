@@ -231,12 +231,12 @@ class LGCD(nn.Module):
         space, user_BD = self.config.encoders.space, self._users(query)
         scores_BV = user_BD.new_full((len(user_BD), space.num_items + 1), -torch.inf)
         for target in range(2):
-            rows = (query.domain_B == target).nonzero()
+            rows = (query.domain_B == target).nonzero()[:, 0]
             if len(rows) > 0:
-                ids = space.ids(target)
-                columns = torch.arange(ids.start, ids.stop, device=rows.device)
-                table_CD = self.encoders.item_vectors(target, columns)
-                scores_BV[rows, columns] = user_BD[rows[:, 0]] @ table_CD.T
+                columns = space.columns(target)
+                ids = torch.arange(columns.start, columns.stop, device=rows.device)
+                table_CD = self.encoders.item_vectors(target, ids)
+                scores_BV[rows, columns] = user_BD[rows] @ table_CD.T
         return scores_BV
 
     def _users(self, query: Query) -> Tensor:

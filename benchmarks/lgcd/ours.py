@@ -191,11 +191,7 @@ def evaluation(data: Path) -> dict[str, Any]:
 
     def load() -> None:
         cases = load_cold_cases(store, scenario, "test")
-        negatives = {
-            (pool, seed): load_negatives(store, scenario, cases, pool, seed)
-            for pool in POOLS
-            for seed in scenario.candidates.seeds
-        }
+        negatives = load_negatives(store, scenario, cases, POOLS, scenario.candidates.seeds)
         read.append((cases, negatives))
 
     reading = spent(load)

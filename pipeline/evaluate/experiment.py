@@ -159,10 +159,7 @@ def _exam(part: str, scenario: Scenario, store: Store) -> _Exam:
     cases = load_cold_cases(store, scenario, part)
     return _Exam(
         cases=cases,
-        negatives={
-            (_POOL, seed): load_negatives(store, scenario, cases, _POOL, seed)
-            for seed in scenario.candidates.seeds
-        },
+        negatives=load_negatives(store, scenario, cases, (_POOL,), scenario.candidates.seeds),
         space=item_space(store, scenario),
         domains=scenario.domains,
     )

@@ -27,6 +27,8 @@ from models.recommender import Counter, Recommender
 from pipeline.columns import POOLS, RANKS
 from pipeline.train.cases import ColdCases
 
+_CACHED_SCORES = 1_000_000  # 4 MB
+
 Scorer = Recommender | Counter
 
 Negatives = dict[tuple[str, int], Tensor]
@@ -68,20 +70,31 @@ def rank_cases(
     ranks: dict[tuple[str, int], list[Tensor]] = {key: [] for key in [*negatives, (FULL, 0)]}
     rivals: dict[tuple[str, int], list[Tensor]] = {key: [] for key in ranks}
     for rows, scores_BV in target_scores(model, cases, space, batch_size=batch_size, device=device):
-        label_B = cases.label_N[rows].to(scores_BV.device)
-        # -inf marks what cannot compete, so live columns are those of the target domain.
-        live_BV = scores_BV > -torch.inf
-        for key, negatives_NM in negatives.items():
-            negatives_BM = negatives_NM[rows].to(scores_BV.device)
-            ranks[key].append(candidate_ranks(scores_BV, label_B, negatives_BM).cpu())
-            rivals[key].append(live_BV.gather(1, negatives_BM).sum(1).cpu())
-        everything = slice(1, scores_BV.shape[1])
-        ranks[FULL, 0].append(full_ranks(scores_BV, label_B, everything).cpu())
-        rivals[FULL, 0].append(live_BV.sum(1).cpu() - 1)
+        for part, own_BV in _small_parts(rows, scores_BV):
+            label_B = cases.label_N[part].to(own_BV.device)
+            # -inf marks what cannot compete, so live columns are those of the target domain.
+            live_BV = own_BV > -torch.inf
+            for key, negatives_NM in negatives.items():
+                negatives_BM = negatives_NM[part].to(own_BV.device)
+                ranks[key].append(candidate_ranks(own_BV, label_B, negatives_BM).cpu())
+                rivals[key].append(live_BV.gather(1, negatives_BM).sum(1).cpu())
+            everything = slice(1, own_BV.shape[1])
+            ranks[FULL, 0].append(full_ranks(own_BV, label_B, everything).cpu())
+            rivals[FULL, 0].append(live_BV.sum(1).cpu() - 1)
     return pa.concat_tables(
         _table(cases, system, train_seed, key, domains, torch.cat(ranks[key]), torch.cat(counts))
         for key, counts in rivals.items()
     )
+
+
+def _small_parts(rows: slice, scores_BV: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """The same users a few at a time, so that a CPU's cache holds what is read again and again."""
+    size = max(len(scores_BV), 1)
+    if scores_BV.device.type == "cpu":
+        size = min(size, _CACHED_SCORES // scores_BV.shape[1] + 1)
+    for first in range(0, len(scores_BV), size):
+        part_BV = scores_BV[first : first + size]
+        yield slice(rows.start + first, rows.start + first + len(part_BV)), part_BV
 
 
 def target_scores(

@@ -28,11 +28,7 @@ def score_system(system: str, scenario: Scenario, store: Store) -> Outcome:
     tables = []
     for part in ("valid", "test"):
         cases = load_cold_cases(store, scenario, part)
-        negatives = {
-            (pool, seed): load_negatives(store, scenario, cases, pool, seed)
-            for pool in POOLS
-            for seed in scenario.candidates.seeds
-        }
+        negatives = load_negatives(store, scenario, cases, POOLS, scenario.candidates.seeds)
         for seed in seeds_of(system, scenario, store):
             model = load_system(system, scenario, store, seed)
             tables.append(

@@ -3,7 +3,7 @@
 Shapes: N users, L history length, M negatives.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,25 +61,35 @@ def load_cold_cases(store: Store, scenario: Scenario, part: str) -> ColdCases:
 
 
 def load_negatives(
-    store: Store, scenario: Scenario, cases: ColdCases, pool: str, seed: int
-) -> Tensor:
-    """Item ids [N, M] that compete with each user's label; 0 where a user has fewer.
+    store: Store, scenario: Scenario, cases: ColdCases, pools: Iterable[str], seeds: Iterable[int]
+) -> dict[tuple[str, int], Tensor]:
+    """Item ids [N, M] that compete with each user's label, by pool and candidate seed.
 
-    ValueError where the saved candidates do not cover the cases.
+    0 where a user has fewer than others. ValueError where the saved candidates do not cover the
+    cases.
     """
     table = store.read_table(f"candidates/{scenario.name}")
-    wanted = pc.and_(pc.equal(table["pool"], pool), pc.equal(table["seed"], seed))
-    table = table.filter(pc.and_(wanted, pc.equal(table["part"], cases.part)))
-    row_of = {user: row for row, user in enumerate(table["user"].to_pylist())}
-    missing = [user for user in cases.user_N.tolist() if user not in row_of]
-    if missing:
+    table = table.filter(pc.equal(table["part"], cases.part))
+    return {
+        (pool, seed): _negatives(table, scenario, cases, pool, seed)
+        for pool in pools
+        for seed in seeds
+    }
+
+
+def _negatives(
+    table: pa.Table, scenario: Scenario, cases: ColdCases, pool: str, seed: int
+) -> Tensor:
+    table = table.filter(pc.and_(pc.equal(table["pool"], pool), pc.equal(table["seed"], seed)))
+    rows = pc.index_in(pa.array(cases.user_N.numpy(), pa.int32()), table["user"])
+    if rows.null_count:
+        missing = cases.user_N[rows.is_null().to_numpy(zero_copy_only=False).argmax()]
         raise ValueError(
-            f"candidates of {scenario.name!r} ({pool}, seed {seed}) lack user {missing[0]}: "
+            f"candidates of {scenario.name!r} ({pool}, seed {seed}) lack user {missing}: "
             "materialize candidates again"
         )
-    rows = np.array([row_of[user] for user in cases.user_N.tolist()], dtype=np.int64)
     negatives = Ragged.of(table["negatives"])
-    return negatives.padded(rows, negatives.longest)
+    return negatives.padded(rows.to_numpy().astype(np.int64), negatives.longest)
 
 
 def _integers(column: pa.ChunkedArray) -> Tensor:

@@ -25,7 +25,7 @@ def validator(
     """A function that scores the model as it stands."""
     cases = load_cold_cases(store, scenario, "valid")
     seed = scenario.candidates.seeds[0]
-    negatives_NM = load_negatives(store, scenario, cases, "target", seed)
+    negatives_NM = load_negatives(store, scenario, cases, ("target",), (seed,))["target", seed]
 
     def score() -> float:
         ranks = []

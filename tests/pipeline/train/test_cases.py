@@ -5,9 +5,10 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+import torch
 
 from pipeline.columns import CANDIDATES
-from pipeline.train.cases import item_space, load_cold_cases, load_negatives
+from pipeline.train.cases import ColdCases, item_space, load_cold_cases, load_negatives
 
 
 def test_the_item_space_counts_the_vocabulary_in_the_scenarios_order(world: Any) -> None:
@@ -43,7 +44,7 @@ def test_batches_cover_all_cases_in_order(world: Any) -> None:
 
 def test_negatives_stand_in_the_order_of_the_cases_whatever_the_tables_order(world: Any) -> None:
     cases = load_cold_cases(world.store, world.scenario, "test")
-    before = load_negatives(world.store, world.scenario, cases, "target", 1)
+    before = _negatives(world, cases, "target", 1)
     table = world.store.read_table("candidates/little")
     stored = {
         row["user"]: row["negatives"]
@@ -53,7 +54,7 @@ def test_negatives_stand_in_the_order_of_the_cases_whatever_the_tables_order(wor
     assert before.tolist() == [stored[user] for user in cases.user_N.tolist()]
     backwards = table.take(list(range(table.num_rows))[::-1])
     world.store.write_table("candidates/little", CANDIDATES, backwards)
-    after = load_negatives(world.store, world.scenario, cases, "target", 1)
+    after = _negatives(world, cases, "target", 1)
     assert after.tolist() == before.tolist()
 
 
@@ -65,11 +66,24 @@ def test_users_with_fewer_negatives_are_padded(world: Any) -> None:
     ]
     table = pa.Table.from_pylist(rows, schema=CANDIDATES)
     world.store.write_table("candidates/little", CANDIDATES, table)
-    negatives = load_negatives(world.store, world.scenario, cases, "all", 0)
+    negatives = _negatives(world, cases, "all", 0)
     assert negatives.tolist() == [[0, 3], [0, 0], [5, 6]]
 
 
 def test_a_user_without_candidates_is_named(world: Any) -> None:
     cases = load_cold_cases(world.store, world.scenario, "test")
     with pytest.raises(ValueError, match=r"\(target, seed 9\) lack user .*candidates again"):
-        load_negatives(world.store, world.scenario, cases, "target", 9)
+        _negatives(world, cases, "target", 9)
+
+
+def test_all_pools_and_seeds_are_what_each_is_alone(world: Any) -> None:
+    cases = load_cold_cases(world.store, world.scenario, "test")
+    found = load_negatives(world.store, world.scenario, cases, ("target", "all"), (0, 1))
+    assert list(found) == [("target", 0), ("target", 1), ("all", 0), ("all", 1)]
+    for (pool, seed), negatives in found.items():
+        assert negatives.tolist() == _negatives(world, cases, pool, seed).tolist()
+
+
+def _negatives(world: Any, cases: ColdCases, pool: str, seed: int) -> torch.Tensor:
+    found = load_negatives(world.store, world.scenario, cases, (pool,), (seed,))
+    return found[pool, seed]
