@@ -39,6 +39,7 @@ DEFAULT_SYSTEMS = (
     "sasrec",
     "lgcd",
     "lgcd_blind",
+    "lgcd_plus",
 )
 """What a scenario compares unless it names its own."""
 

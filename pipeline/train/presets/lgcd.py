@@ -26,14 +26,20 @@ def encoders_run(scenario: Scenario, space: ItemSpace, text_width: int) -> Encod
 
 
 def lgcd(scenario: Scenario, space: ItemSpace, text_width: int) -> TransferRun:
-    """LGCD with the paper's hyperparameters where it states them (its section 4.1.3)."""
+    """LGCD with the paper's hyperparameters where it states them (its section 4.1.3).
+
+    Averaged weights are no part of the paper: on food-kitchen's validation users they add a
+    twentieth to NDCG@10.
+    """
     return TransferRun(
         model=LGCDConfig(
             encoders=encoders_run(scenario, space, text_width).model,
             num_negatives=negatives_of(space),
             freeze_encoders=scenario.training.freeze_encoders,
         ),
-        loop=replace(loop_of(scenario), min_steps=scenario.training.transfer_steps),
+        loop=replace(
+            loop_of(scenario), min_steps=scenario.training.transfer_steps, average_decay=0.999
+        ),
         cases=TransferConfig(max_length=scenario.training.max_length),
     )
 
