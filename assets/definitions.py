@@ -8,6 +8,7 @@ from assets.extract import extract_assets
 from assets.ingest import ingest_assets
 from assets.jobs import jobs
 from assets.prepare import prepare_assets
+from assets.ratings import rating_assets
 from assets.resources import Workspace, engine_resource
 from assets.retrieve import retrieve_assets
 from assets.train import train_assets
@@ -37,6 +38,7 @@ def all_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         *train_assets(catalog),
         *evaluate_assets(catalog),
         *experiment_assets(catalog),
+        *rating_assets(catalog),
     ]
 
 

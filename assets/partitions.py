@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from pipeline.catalog import Catalog
+from pipeline.catalog.rating_systems import RATING_EXPERIMENTS, RATING_SYSTEMS
 from pipeline.catalog.systems import EXPERIMENTS, SYSTEMS
 
 SEQUENCE_TASKS = ("inter-domain", "cross-domain-sequential")
@@ -70,6 +71,26 @@ class Partitions:
     def experiments(self) -> list[str]:
         """Every experiment that some pair names, in the order of EXPERIMENTS."""
         return [name for name in EXPERIMENTS if self.of_experiment(name)]
+
+    def of_rating_system(self, system: str) -> list[str]:
+        """The scenarios of ratings that train and compare a system."""
+        scenarios = self.catalog.scenarios
+        return [n for n in self.of_tasks("cold-start-rating") if system in scenarios[n].systems]
+
+    @property
+    def rating_systems(self) -> list[str]:
+        """Every system that some scenario of ratings names, in the order of RATING_SYSTEMS."""
+        return [system for system in RATING_SYSTEMS if self.of_rating_system(system)]
+
+    def of_rating_experiment(self, name: str) -> list[str]:
+        """The scenarios of ratings that carry out an experiment."""
+        scenarios = self.catalog.scenarios
+        return [n for n in self.of_tasks("cold-start-rating") if name in scenarios[n].experiments]
+
+    @property
+    def rating_experiments(self) -> list[str]:
+        """Every experiment that some scenario of ratings names."""
+        return [name for name in RATING_EXPERIMENTS if self.of_rating_experiment(name)]
 
     def of_tasks(self, *tasks: str) -> list[str]:
         """The scenarios of the given tasks."""

@@ -136,6 +136,39 @@ RATING_ROLES = ("overlap", "side", "auxiliary", "cold")
 """Training users of both domains, of the target alone, of the auxiliary domain alone; and those
 of both whose target ratings are hidden from training, which validate or test."""
 
+RATING_PREDICTIONS = pa.schema(
+    [
+        _field("system", pa.string()),
+        _field("train_seed", pa.int32()),
+        _field("cold_ratio", pa.float32()),
+        _field("part", pa.string()),  # valid or test
+        _field("user", pa.int32()),  # of the ratings table
+        _field("item", pa.int32()),
+        _field("rating", pa.float32()),  # as given
+        _field("predicted", pa.float32()),  # within the target domain's rating range
+    ]
+)
+
+RATING_LEADERBOARD = pa.schema(
+    [
+        _field("cold_ratio", pa.float32()),
+        _field("system", pa.string()),
+        _field("metric", pa.string()),  # RMSE or MAE, over all test ratings; lower is better
+        _field("mean", pa.float64()),  # over training seeds
+        pa.field("seed_std", pa.float64()),  # null: one seed
+        _field("low", pa.float64()),  # of the 95 % bootstrap interval, users resampled
+        _field("high", pa.float64()),
+        _field("num_users", pa.int32()),
+        _field("num_ratings", pa.int32()),
+        _field("num_seeds", pa.int32()),
+        pa.field("versus", pa.string()),  # the baseline to beat; null for itself
+        pa.field("delta", pa.float64()),  # mean less that of `versus`; below zero is better
+        pa.field("delta_low", pa.float64()),
+        pa.field("delta_high", pa.float64()),
+        pa.field("p_value", pa.float64()),
+    ]
+)
+
 CLICKS = pa.schema(
     [
         _field("part", pa.string()),  # train, valid or test

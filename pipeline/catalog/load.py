@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.catalog.domains import Domain, check_domain, resolve_sub_domain
 from pipeline.catalog.engine_settings import EngineSettings, Price, check_engine
-from pipeline.catalog.scenarios import Scenario, check_scenario
+from pipeline.catalog.scenarios import Scenario, check_scenario, resolve_systems
 from pipeline.typed_tables import build, convert, keys_of, reject_unknown
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it becomes part of paths and partition keys
@@ -44,7 +44,10 @@ def load_catalog(path: Path) -> Catalog:
     catalog = Catalog(
         folder=path.parent,
         domains=domains,
-        scenarios=_named(Scenario, tables, "scenario", path),
+        scenarios={
+            name: resolve_systems(scenario)
+            for name, scenario in _named(Scenario, tables, "scenario", path).items()
+        },
         engine=convert(EngineSettings, tables.get("engine", {}), f"{path}: engine"),
         prices=convert(tuple[Price, ...], tables.get("price", []), f"{path}: price"),
     )

@@ -1,10 +1,16 @@
 """Scenarios of the catalog: a question asked of domains, with all that decides its answer."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pipeline.catalog.domains import Domain
 from pipeline.catalog.limits import check_least
+from pipeline.catalog.rating_systems import (
+    DEFAULT_RATING_SYSTEMS,
+    FEATURE_SYSTEMS,
+    RATING_EXPERIMENTS,
+    RATING_SYSTEMS,
+)
 from pipeline.catalog.systems import DEFAULT_SYSTEMS, EXPERIMENTS, SYSTEMS
 
 Task = Literal[
@@ -149,7 +155,10 @@ def check_scenario(scenario: Scenario, domains: dict[str, Domain], where: str) -
     check_least(scenario.behaviours, ("max_length",), 1, f"{where}.behaviours")
     check_least(scenario.behaviours, ("min_target",), 3, f"{where}.behaviours")
     check_least(scenario.candidates, ("num_negatives",), 1, f"{where}.candidates")
-    _check_systems(scenario, where)
+    if scenario.task == "cold-start-rating":
+        _check_rating_systems(scenario, domains, where)
+    else:
+        _check_ranking_systems(scenario, where)
     _check_experiments(scenario, where)
     for key in ("candidates", "training"):
         if not getattr(scenario, key).seeds:
@@ -158,31 +167,49 @@ def check_scenario(scenario: Scenario, domains: dict[str, Domain], where: str) -
         raise ValueError(f"{where}.training.rival_seeds is empty; leave it out for all seeds")
 
 
-def _check_systems(scenario: Scenario, where: str) -> None:
-    for name in scenario.systems:
-        if name not in SYSTEMS:
-            raise ValueError(f"{where}.systems names {name!r}; known systems: {', '.join(SYSTEMS)}")
-    if len(set(scenario.systems)) < len(scenario.systems):
-        raise ValueError(f"{where}.systems = {scenario.systems}; they must differ")
+def resolve_systems(scenario: Scenario) -> Scenario:
+    """A scenario of ratings that names no systems gets the default ones of its task."""
+    if scenario.task == "cold-start-rating" and scenario.systems == DEFAULT_SYSTEMS:
+        return replace(scenario, systems=DEFAULT_RATING_SYSTEMS)
+    return scenario
+
+
+def _check_ranking_systems(scenario: Scenario, where: str) -> None:
+    _check_known(scenario.systems, tuple(SYSTEMS), f"{where}.systems", "systems")
     if "popularity" not in scenario.systems:
         raise ValueError(f"{where}.systems lacks 'popularity', the floor of every leaderboard")
 
 
-def _check_experiments(scenario: Scenario, where: str) -> None:
-    names = scenario.experiments
-    if names and (scenario.task != "inter-domain" or len(scenario.domains) != 2):
-        raise ValueError(f"{where}.experiments: only inter-domain scenarios of two domains run any")
-    for name in names:
-        if name not in EXPERIMENTS:
-            known = ", ".join(EXPERIMENTS)
-            raise ValueError(f"{where}.experiments names {name!r}; known experiments: {known}")
-        if EXPERIMENTS[name] not in scenario.systems:
+def _check_rating_systems(scenario: Scenario, domains: dict[str, Domain], where: str) -> None:
+    _check_known(scenario.systems, tuple(RATING_SYSTEMS), f"{where}.systems", "systems")
+    if "item_mean" not in scenario.systems:
+        raise ValueError(f"{where}.systems lacks 'item_mean', the floor of every leaderboard")
+    reading = [name for name in scenario.systems if name in FEATURE_SYSTEMS]
+    for name in scenario.domains if reading else ():
+        features = domains[name].features
+        if not (features and features.item_model and features.user_model):
             raise ValueError(
-                f"{where}.experiments names {name!r}, which varies {EXPERIMENTS[name]!r}: add that "
-                "to the scenario's systems"
+                f"{where}.systems names {reading[0]!r}, which reads features of both domains: "
+                f"give domain {name!r} features with an item_model and a user_model"
             )
-    if len(set(names)) < len(names):
-        raise ValueError(f"{where}.experiments = {names}; they must differ")
+
+
+def _check_experiments(scenario: Scenario, where: str) -> None:
+    names, rating = scenario.experiments, scenario.task == "cold-start-rating"
+    known = RATING_EXPERIMENTS if rating else EXPERIMENTS
+    runs_any = rating or (scenario.task == "inter-domain" and len(scenario.domains) == 2)
+    if names and not runs_any:
+        raise ValueError(
+            f"{where}.experiments: only scenarios of ratings and inter-domain ones of two domains "
+            "run any"
+        )
+    _check_known(names, tuple(known), f"{where}.experiments", "experiments")
+    for name in names:
+        if known[name] not in scenario.systems:
+            raise ValueError(
+                f"{where}.experiments names {name!r}, which varies {known[name]!r}: add that to "
+                "the scenario's systems"
+            )
     seeds = scenario.experiment_seeds
     if seeds is None:
         return
@@ -191,6 +218,14 @@ def _check_experiments(scenario: Scenario, where: str) -> None:
             f"{where}.experiment_seeds = {seeds}; name some of training.seeds = "
             f"{scenario.training.seeds}, each once: no other seed has encoders to start from"
         )
+
+
+def _check_known(names: tuple[str, ...], known: tuple[str, ...], where: str, what: str) -> None:
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{where} names {name!r}; known {what}: {', '.join(known)}")
+    if len(set(names)) < len(names):
+        raise ValueError(f"{where} = {names}; they must differ")
 
 
 def _check_domains(scenario: Scenario, domains: dict[str, Domain], where: str) -> None:

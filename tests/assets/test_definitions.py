@@ -11,6 +11,7 @@ from assets.definitions import build_defs, defs
 from assets.jobs import STAGES
 from assets.partitions import Partitions
 from assets.resources import Workspace
+from pipeline.catalog.rating_systems import RATING_SYSTEMS
 from pipeline.catalog.systems import DEFAULT_SYSTEMS as SYSTEMS
 from pipeline.catalog.systems import EXPERIMENTS
 from pipeline.catalog.systems import SYSTEMS as KNOWN_SYSTEMS
@@ -33,6 +34,9 @@ NAMED = Partitions(Workspace().catalog).experiments
 """The experiments that the project's own catalog names."""
 
 INPUTS = {e: sorted({*KNOWN_SYSTEMS[EXPERIMENTS[e]], "candidates", *SEQUENCES}) for e in NAMED}
+
+RATED = Partitions(Workspace().catalog).rating_systems
+"""The rating systems that the project's own catalog names: all of them."""
 
 GRAPH = {
     "raw": [],
@@ -62,6 +66,12 @@ GRAPH = {
     **{f"recommendations/{s}": [*SEQUENCES, f"weights/{s}"] for s in COMPARED},
     **{f"experiments/{e}": [f"weights/{EXPERIMENTS[e]}", *INPUTS[e]] for e in NAMED},
     **({"ablation_report": [f"experiments/{e}" for e in NAMED]} if NAMED else {}),
+    **{f"weights/{s}": list(RATING_SYSTEMS[s]) for s in RATED},
+    **{f"predictions/{s}": [*RATING_SYSTEMS[s], f"weights/{s}"] for s in RATED},
+    "rating_leaderboard": [
+        *(f"{kind}/{s}" for kind in ("predictions", "weights") for s in RATED),
+        *("ratings", "vocabulary"),
+    ],
     "leaderboard": sorted(
         [
             *(f"{kind}/{s}" for kind in ("scores", "weights") for s in COMPARED),
@@ -75,11 +85,12 @@ STAGE_OF = {
     "prepare": ["interactions", "vocabulary", "dataset_card", *CASES, "candidates"],
     "extract": ["item_text", "generated_titles", "item_multimodal", "review_features"],
     "retrieve": ["title_vectors", "pseudo_interactions"],
-    "train": ["encoders", *(f"weights/{s}" for s in COMPARED)],
+    "train": ["encoders", *(f"weights/{s}" for s in (*COMPARED, *RATED))],
     "evaluate": [
         *(f"scores/{s}" for s in COMPARED),
         *(f"recommendations/{s}" for s in COMPARED),
-        "leaderboard",
+        *(f"predictions/{s}" for s in RATED),
+        *("leaderboard", "rating_leaderboard"),
     ],
     **({"experiments": [*(f"experiments/{e}" for e in NAMED), "ablation_report"]} if NAMED else {}),
 }
