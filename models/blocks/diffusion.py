@@ -5,8 +5,8 @@ instead of pure noise is Meng et al., "SDEdit", 2022, as LGCD (2026) uses it.
 
 Steps count as in the papers: t = 1..T, and t = 0 is clean. Tables therefore have T + 1
 entries, the first of them for clean data: beta_0 = 0, alpha_bar_0 = 1.
-Vectors should have about unit variance. Nothing is ever clamped: that suits pixels, and
-item or user vectors have no bounds.
+Vectors should have about unit variance. Nothing is clamped unless `clip` says so: that suits
+vectors with bounds, and most item or user vectors have none.
 
 Shapes: N vectors, D width, T steps, S denoiser calls of one way back.
 """
@@ -28,11 +28,14 @@ class DiffusionConfig:
     num_steps: int = 100
     beta_min: float = 1e-3  # of sqrt_linear and linear; the others know their own ends
     beta_max: float = 0.1
-    schedule: Literal["sqrt_linear", "linear", "cosine", "trunc_lin"] = "sqrt_linear"
+    schedule: Literal["sqrt_linear", "linear", "linear_scaled", "cosine", "trunc_lin"] = (
+        "sqrt_linear"
+    )
     # Of the noise between the calls of a way back: that of q(x_s | x_t, x0), or the larger one
     # of q(x_t | x_s), which for single steps is beta_t (Ho et al., section 3.2, name both).
     variance: Literal["posterior", "forward"] = "posterior"
     target: Literal["x0", "eps"] = "x0"  # what the denoiser predicts
+    clip: tuple[float, float] | None = None  # of every estimate of x0 on a way back
 
     def __post_init__(self) -> None:
         if self.num_steps < 1 or not 0 < self.beta_min <= self.beta_max < 1:
@@ -40,15 +43,18 @@ class DiffusionConfig:
                 f"no diffusion with num_steps={self.num_steps}, beta_min={self.beta_min}, "
                 f"beta_max={self.beta_max}; needs num_steps >= 1, 0 < beta_min <= beta_max < 1"
             )
+        if self.clip is not None and not self.clip[0] < self.clip[1]:
+            raise ValueError(f"clip={self.clip} is no range; give (low, high), or None for none")
 
 
 def betas(config: DiffusionConfig) -> Tensor:
     """beta_1..beta_T, float64 [T].
 
-    sqrt_linear: linear in sqrt(beta), then squared (LGCD). linear: Ho et al. cosine: Nichol and
-    Dhariwal, 2021, betas kept within 1e-4..0.9999. trunc_lin: linear, its ends scaled to the
-    number of steps (DiffuRec, 2024); below 21 steps the last beta falls to a twentieth, since
-    it would exceed one.
+    sqrt_linear: linear in sqrt(beta), then squared (LGCD). linear: Ho et al. linear_scaled: their
+    ends of 1000 steps scaled to `num_steps`, the last kept below one, so that few steps end in
+    noise too. cosine: Nichol and Dhariwal, 2021, betas kept within 1e-4..0.9999. trunc_lin:
+    linear, its ends scaled to the number of steps (DiffuRec, 2024); below 21 steps the last beta
+    falls to a twentieth, since it would exceed one.
     """
     low, high, num_steps = config.beta_min, config.beta_max, config.num_steps
     if config.schedule == "sqrt_linear":
@@ -56,6 +62,9 @@ def betas(config: DiffusionConfig) -> Tensor:
         return root_T.square()
     if config.schedule == "linear":
         return torch.linspace(low, high, num_steps, dtype=torch.float64)
+    if config.schedule == "linear_scaled":
+        last = min(20 / num_steps, 0.999)
+        return torch.linspace(0.1 / num_steps, last, num_steps, dtype=torch.float64)
     if config.schedule == "trunc_lin":
         scale = 1000 / num_steps
         last = 0.02 * scale + 0.01
@@ -182,6 +191,8 @@ class GaussianDiffusion(nn.Module):
     ) -> Tensor:
         """Noises `prior_ND` to the first step of `path` and walks back to a clean vector.
 
+        prior_ND: a guess of the clean vectors, such as what the condition says (SDEdit); more
+            noise, where the way back is to start from N(0, I).
         eps_SND: standard normal noise, the first for the start, one for each later call.
         eta: scale of the noise between calls; 1 samples the posterior, 0 keeps to its mean.
         backprop_steps: the gradient passes through this many last calls only; None, through all
@@ -195,6 +206,8 @@ class GaussianDiffusion(nn.Module):
             with torch.set_grad_enabled(torch.is_grad_enabled() and index >= first_with_graph):
                 step_N = _steps(step, x_ND)
                 x0_ND = self.x0_of(denoise(x_ND, step_N), x_ND, step_N)
+                if self.config.clip is not None:
+                    x0_ND = x0_ND.clamp(*self.config.clip)
                 x_ND = self.posterior_mean(x0_ND, x_ND, step, earlier)
                 if earlier > 0:
                     x_ND = x_ND + eta * self.posterior(step, earlier)[2] * eps_SND[index + 1]

@@ -52,6 +52,21 @@ NAMES: dict[str, SystemName] = {
     "lgcd_blind": SystemName(
         "LGCD (blind)", "LGCD without its condition; it must fall to the prior."
     ),
+    "global_mean": SystemName("Global mean", "The mean training rating of the target domain."),
+    "user_mean": SystemName("User mean", "What a user gave in the auxiliary domain, in the mean."),
+    "item_mean": SystemName("Item mean", "The item's mean training rating, shrunk to that of all."),
+    "biases": SystemName("Biases", "Global mean, item bias and the user's auxiliary bias."),
+    "biased_mf": SystemName("Biased MF", "Factors and biases of each domain alone; nothing is shared."),
+    "cmf": SystemName("CMF", "Factors of both domains' ratings, users shared between them."),
+    "emcdr": SystemName("EMCDR", "Factors of each domain, and a mapping from one to the other."),
+    "sscdr_ratings": SystemName(
+        "SSCDR (ratings)", "A map of users that also puts what they liked near them."
+    ),
+    "ptupcdr": SystemName("PTUPCDR", "A map of its own for each user, read from what they liked."),
+    "diffcdr": SystemName("DiffCDR", "Diffusion of a user's target factors from auxiliary ones."),
+    "ridge": SystemName("Ridge", "Linear regression on frozen features of user and item."),
+    "music": SystemName("MuSiC", "Diffusion over multimodal features that side users teach too."),
+    "music_blind": SystemName("MuSiC (blind)", "MuSiC without its condition on the cold user."),
 }
 
 

@@ -290,3 +290,41 @@ def test_the_forward_variance_of_a_stride_is_that_of_all_its_steps():
 
     expected = 1 - (1 - beta_2) * (1 - beta_3)
     assert large.posterior(3, 1)[2] == pytest.approx(math.sqrt(expected))
+
+
+@pytest.mark.parametrize(
+    "num_steps, last",
+    [
+        (2, 9.50e-4),
+        (5, 8.685e-5),
+        (10, 8.700e-7),
+        (15, 7.374e-9),
+        (20, 5.867e-11),
+        (50, 7.745e-6),
+        (100, 2.039e-5),
+    ],
+)
+def test_linear_scaled_ends_in_noise_at_any_number_of_steps(num_steps, last):
+    config = DiffusionConfig(num_steps=num_steps, schedule="linear_scaled")
+
+    assert GaussianDiffusion(config).alpha_bar[-1] == pytest.approx(last, rel=1e-3)
+
+
+@pytest.mark.parametrize("target", ["x0", "eps"])
+def test_clipped_estimates_keep_a_way_back_in_range(target):
+    settings = {"num_steps": 10, "schedule": "linear_scaled", "target": target}
+    ends = [
+        GaussianDiffusion(DiffusionConfig(clip=clip, **settings)).reverse(
+            lambda x, step: 3 * x, _normal(4, 3), list(range(10, 0, -1)), _normal(10, 4, 3)
+        )
+        for clip in (None, (-1.0, 1.0), (-2.0, 0.5))
+    ]
+
+    assert ends[0].abs().max() > 2
+    assert ends[1].abs().max() == 1
+    assert ends[2].min() >= -2 and ends[2].max() <= 0.5
+
+
+def test_a_clip_without_range_is_refused():
+    with pytest.raises(ValueError, match=r"clip=\(1\.0, -1\.0\)"):
+        DiffusionConfig(clip=(1.0, -1.0))
