@@ -169,6 +169,28 @@ RATING_LEADERBOARD = pa.schema(
     ]
 )
 
+RATING_EXPERIMENT = pa.schema(
+    [
+        _field("experiment", pa.string()),
+        _field("variant", pa.string()),
+        _field("reference", pa.bool_()),  # the unchanged run
+        _field("part", pa.string()),  # valid or test
+        _field("cold_ratio", pa.float32()),
+        _field("metric", pa.string()),  # as in RATING_LEADERBOARD
+        _field("mean", pa.float64()),
+        pa.field("seed_std", pa.float64()),  # over training seeds; null with one seed
+        _field("low", pa.float64()),  # of the 95 % bootstrap interval, users resampled
+        _field("high", pa.float64()),
+        pa.field("delta", pa.float64()),  # mean less the reference's, which has null here
+        pa.field("p_value", pa.float64()),
+        _field("num_users", pa.int32()),
+        _field("num_ratings", pa.int32()),
+        _field("num_seeds", pa.int32()),
+        _field("train_seconds", pa.float64()),  # of one seed and cold ratio, in the mean
+        _field("num_parameters", pa.int64()),
+    ]
+)
+
 CLICKS = pa.schema(
     [
         _field("part", pa.string()),  # train, valid or test

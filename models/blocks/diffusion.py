@@ -5,7 +5,7 @@ instead of pure noise is Meng et al., "SDEdit", 2022, as LGCD (2026) uses it.
 
 Steps count as in the papers: t = 1..T, and t = 0 is clean. Tables therefore have T + 1
 entries, the first of them for clean data: beta_0 = 0, alpha_bar_0 = 1.
-Vectors should have about unit variance. Nothing is clamped unless `clip` says so: that suits
+Vectors should have about unit variance. Nothing is clamped unless `reverse` is told to: that suits
 vectors with bounds, and most item or user vectors have none.
 
 Shapes: N vectors, D width, T steps, S denoiser calls of one way back.
@@ -35,7 +35,6 @@ class DiffusionConfig:
     # of q(x_t | x_s), which for single steps is beta_t (Ho et al., section 3.2, name both).
     variance: Literal["posterior", "forward"] = "posterior"
     target: Literal["x0", "eps"] = "x0"  # what the denoiser predicts
-    clip: tuple[float, float] | None = None  # of every estimate of x0 on a way back
 
     def __post_init__(self) -> None:
         if self.num_steps < 1 or not 0 < self.beta_min <= self.beta_max < 1:
@@ -43,8 +42,6 @@ class DiffusionConfig:
                 f"no diffusion with num_steps={self.num_steps}, beta_min={self.beta_min}, "
                 f"beta_max={self.beta_max}; needs num_steps >= 1, 0 < beta_min <= beta_max < 1"
             )
-        if self.clip is not None and not self.clip[0] < self.clip[1]:
-            raise ValueError(f"clip={self.clip} is no range; give (low, high), or None for none")
 
 
 def betas(config: DiffusionConfig) -> Tensor:
@@ -188,6 +185,7 @@ class GaussianDiffusion(nn.Module):
         *,
         eta: float = 1.0,
         backprop_steps: int | None = 1,
+        clip: tuple[float, float] | None = None,
     ) -> Tensor:
         """Noises `prior_ND` to the first step of `path` and walks back to a clean vector.
 
@@ -197,6 +195,7 @@ class GaussianDiffusion(nn.Module):
         eta: scale of the noise between calls; 1 samples the posterior, 0 keeps to its mean.
         backprop_steps: the gradient passes through this many last calls only; None, through all
         of them and into `prior_ND`. The literal None costs a graph as long as the path.
+        clip: the range of every estimate of x0, for vectors that are known to keep to one.
         """
         first_with_graph = 0 if backprop_steps is None else len(path) - backprop_steps
         x_ND = self.add_noise(prior_ND, _steps(path[0], prior_ND), eps_SND[0])
@@ -206,8 +205,8 @@ class GaussianDiffusion(nn.Module):
             with torch.set_grad_enabled(torch.is_grad_enabled() and index >= first_with_graph):
                 step_N = _steps(step, x_ND)
                 x0_ND = self.x0_of(denoise(x_ND, step_N), x_ND, step_N)
-                if self.config.clip is not None:
-                    x0_ND = x0_ND.clamp(*self.config.clip)
+                if clip is not None:
+                    x0_ND = x0_ND.clamp(*clip)
                 x_ND = self.posterior_mean(x0_ND, x_ND, step, earlier)
                 if earlier > 0:
                     x_ND = x_ND + eta * self.posterior(step, earlier)[2] * eps_SND[index + 1]

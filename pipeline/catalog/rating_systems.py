@@ -32,6 +32,5 @@ RATING_OURS = ("music", "music_blind")
 RATING_EXPERIMENTS: dict[str, str] = {
     "music_ablations": "music",
     "music_steps": "music",
-    "music_side_users": "music",
 }
 """Every experiment, and the system whose run it varies. None may be named as a system is."""

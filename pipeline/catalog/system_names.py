@@ -56,7 +56,7 @@ NAMES: dict[str, SystemName] = {
     "user_mean": SystemName("User mean", "What a user gave in the auxiliary domain, in the mean."),
     "item_mean": SystemName("Item mean", "The item's mean training rating, shrunk to that of all."),
     "biases": SystemName("Biases", "Global mean, item bias and the user's auxiliary bias."),
-    "biased_mf": SystemName("Biased MF", "Factors and biases of each domain alone; nothing is shared."),
+    "biased_mf": SystemName("Biased MF", "Factors and biases, each domain by itself."),
     "cmf": SystemName("CMF", "Factors of both domains' ratings, users shared between them."),
     "emcdr": SystemName("EMCDR", "Factors of each domain, and a mapping from one to the other."),
     "sscdr_ratings": SystemName(

@@ -53,14 +53,14 @@ def variants_of(experiment: Experiment, base: StoredRun, scenario: Scenario) -> 
     if base.run not in runs.values():
         runs = {REFERENCE: base.run, **runs}
     reference = next(label for label, run in runs.items() if run == base.run)
-    slugs = _slugs(experiment, list(runs))
+    folders = slugs(experiment.name, list(runs))
     folder = f"weights/{scenario.name}/{experiment.name}"
     seeds = (scenario.experiment_seeds or base.seeds)[: len(base.seeds)]  # one, where it counts
     return tuple(
         Variant(
             label=label,
             reference=label == reference,
-            stored=replace(base, run=run, folder=f"{folder}/{slugs[label]}", seeds=seeds),
+            stored=replace(base, run=run, folder=f"{folder}/{folders[label]}", seeds=seeds),
         )
         for label, run in runs.items()
     )
@@ -73,12 +73,13 @@ def located(variant: Variant, base: StoredRun, scenario: Scenario, store: Store)
     return own if same else variant.stored
 
 
-def _slugs(experiment: Experiment, labels: list[str]) -> dict[str, str]:
-    slugs = {label: re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-") for label in labels}
-    for label, slug in slugs.items():
-        if not slug or list(slugs.values()).count(slug) > 1:
+def slugs(experiment: str, labels: list[str]) -> dict[str, str]:
+    """Names of folders for labels. ValueError where two have the same or one has none."""
+    found = {label: re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-") for label in labels}
+    for label, slug in found.items():
+        if not slug or list(found.values()).count(slug) > 1:
             raise ValueError(
-                f"experiment {experiment.name!r}, variant {label!r}: folders are named by letters "
+                f"experiment {experiment!r}, variant {label!r}: folders are named by letters "
                 f"and digits alone, and {slug!r} is none or belongs to two; rename the variant"
             )
-    return slugs
+    return found

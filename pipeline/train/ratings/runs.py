@@ -31,6 +31,7 @@ class StageRun:
     select_by: SelectBy
     loop: LoopConfig
     batch_size: int = 512
+    keep_start: bool = False  # whether the weights that the stage starts from may be the best
 
 
 @dataclass(frozen=True, kw_only=True)

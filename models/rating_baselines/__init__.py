@@ -1,0 +1,1 @@
+"""Systems to beat where ratings of cold users are predicted; one file each."""

@@ -1,0 +1,274 @@
+"""The report of a rating leaderboard: figures, how sure they are, and what to be careful about.
+
+The report is a list of blocks, printed as Markdown and as one HTML page with the same content
+(the pictures are in the page alone).
+"""
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.catalog import Scenario
+from pipeline.catalog.rating_systems import RATING_OURS
+from pipeline.catalog.system_names import shown
+from pipeline.evaluate.background import Provenance
+from pipeline.evaluate.document import (
+    Block,
+    Bullets,
+    Heading,
+    Paragraph,
+    Picture,
+    to_html,
+    to_markdown,
+)
+from pipeline.evaluate.ratings.background import RatingBackground
+from pipeline.evaluate.ratings.comparable import Predicted, read_predicted
+from pipeline.evaluate.ratings.plots import (
+    FLOOR,
+    calibration,
+    error_lines,
+    feature_plane,
+    prediction_histograms,
+    stage_curves,
+)
+from pipeline.evaluate.ratings.protocol import differs, protocol
+from pipeline.evaluate.ratings.published import DIFFCDR_REMARKS, DIFFCDR_SOURCE
+from pipeline.evaluate.ratings.report_tables import (
+    Rows,
+    cost_grid,
+    curves_grid,
+    diffcdr_grid,
+    errors_grid,
+    fallbacks_grid,
+    overview_grid,
+    rival_grid,
+    sizes_grid,
+    systems_grid,
+)
+from pipeline.evaluate.report_tables import digests_grid, interval_text, p_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatingReport:
+    scenario: Scenario
+    leaderboard: pa.Table  # schema RATING_LEADERBOARD
+    predictions: pa.Table  # schema RATING_PREDICTIONS, of all systems
+    background: RatingBackground = field(default_factory=RatingBackground)
+
+    @property
+    def systems(self) -> list[str]:
+        return pc.unique(self.leaderboard["system"]).to_pylist()
+
+    @property
+    def places(self) -> dict[float, Rows]:
+        """Leaderboard rows by cold ratio, system and metric, lowest RMSE first."""
+        found: dict[float, Rows] = {}
+        for row in self.leaderboard.to_pylist():
+            rows = found.setdefault(row["cold_ratio"], {})
+            rows.setdefault(row["system"], {})[row["metric"]] = row
+        return {
+            ratio: dict(sorted(rows.items(), key=lambda entry: entry[1]["RMSE"]["mean"]))
+            for ratio, rows in sorted(found.items())
+        }
+
+    def looked_at(self) -> dict[float, list[Predicted]]:
+        """Test predictions of ours, the baseline to beat and the floor, by cold ratio."""
+        return {
+            ratio: [
+                predicted
+                for predicted in read_predicted(self.predictions, ratio, "test")
+                if predicted.system in (*RATING_OURS, _rival(rows), FLOOR)
+            ]
+            for ratio, rows in self.places.items()
+        }
+
+
+def markdown_report(report: RatingReport) -> str:
+    return to_markdown(_blocks(report))
+
+
+def html_report(report: RatingReport) -> str:
+    return to_html(_title(report), _blocks(report))
+
+
+def headline_tables(report: RatingReport) -> dict[str, str]:
+    """The errors of each cold ratio, as Markdown."""
+    return {
+        f"cold ratio {ratio:g}": to_markdown([errors_grid(rows)])
+        for ratio, rows in report.places.items()
+    }
+
+
+def _title(report: RatingReport) -> str:
+    return f"Ratings of cold users: {report.scenario.name}"
+
+
+def _blocks(report: RatingReport) -> list[Block]:
+    rating_range = _rating_range(report)
+    rows = report.leaderboard.to_pylist()
+    return [
+        Heading(_title(report), 1),
+        Bullets(tuple(_sentence(ratio, rows) for ratio, rows in report.places.items())),
+        overview_grid(report.places),
+        Paragraph("Lowest mean RMSE first; lower is better, and the lowest of a column is bold."),
+        Picture("Error by cold ratio", error_lines(report.leaderboard)),
+        *_size_blocks(report),
+        *(block for ratio, rows in report.places.items() for block in _ratio_blocks(ratio, rows)),
+        *_picture_blocks(report, rating_range),
+        Heading("A published table of the same task"),
+        Paragraph(f"MAE / RMSE. Published: {DIFFCDR_SOURCE}."),
+        diffcdr_grid(),
+        Bullets(DIFFCDR_REMARKS),
+        *_cost_blocks(report),
+        *_training_blocks(report),
+        Heading("Systems"),
+        systems_grid(report.systems),
+        Heading("Protocol"),
+        Bullets(protocol(report.scenario, rows, rating_range)),
+        *_differs_blocks(report),
+        *_note_blocks(report.background.notes),
+        *_provenance_blocks(report.background.provenance),
+    ]
+
+
+def _sentence(ratio: float, rows: Rows) -> str:
+    """Who leads at a cold ratio, and how ours stand to the baseline to beat."""
+    best, row = next((system, own["RMSE"]) for system, own in rows.items())
+    told = [f"Cold ratio {ratio:g}: {shown(best)} leads with RMSE {_figure(row)}"]
+    rival = _rival(rows)
+    if rival is not None:
+        told.append(
+            f"the baseline to beat, chosen on validation users, is {shown(rival)} with"
+            f" {rows[rival]['RMSE']['mean']:.4f}"
+        )
+    for system in rows:
+        if system in RATING_OURS and rows[system]["RMSE"]["versus"]:
+            told.append(_standing(system, rows))
+    if FLOOR in rows:
+        told.append(f"item means alone reach {rows[FLOOR]['RMSE']['mean']:.4f}")
+    return f"{'; '.join(told)}."
+
+
+def _standing(system: str, rows: Rows) -> str:
+    row = rows[system]["RMSE"]
+    side = "better" if row["delta"] < 0 else "worse" if row["delta"] > 0 else "apart"
+    p = p_text(row["p_value"])
+    relation = p if p.startswith("<") else f"= {p}"
+    return (
+        f"{shown(system)} has {row['mean']:.4f}, {abs(row['delta']):.4f} {side}"
+        f" (difference {row['delta_low']:+.3f} to {row['delta_high']:+.3f}, p {relation})"
+    )
+
+
+def _figure(row: dict) -> str:
+    return f"{row['mean']:.4f} {interval_text(row)}"
+
+
+def _ratio_blocks(ratio: float, rows: Rows) -> list[Block]:
+    tested = next(iter(rows.values()))["RMSE"]
+    rival = _rival(rows)
+    chosen = f" Baseline to beat: {shown(rival)}, chosen on validation users." if rival else ""
+    blocks: list[Block] = [
+        Heading(f"Cold ratio {ratio:g}"),
+        Paragraph(f"{tested['num_ratings']} ratings of {tested['num_users']} test users.{chosen}"),
+        errors_grid(rows),
+    ]
+    if rival is not None:
+        blocks += [Heading(f"Less {shown(rival)}: below zero is better", 3), rival_grid(rows)]
+    return blocks
+
+
+def _size_blocks(report: RatingReport) -> list[Block]:
+    sizes, fallbacks = report.background.sizes, report.background.fallbacks
+    blocks: list[Block] = []
+    if sizes:
+        blocks += [Heading("Sizes"), sizes_grid(sizes, report.places)]
+    if fallbacks:
+        told = "Items and users without anything to read, for systems that read features."
+        blocks += [Paragraph(told), fallbacks_grid(fallbacks)]
+    return blocks
+
+
+def _picture_blocks(report: RatingReport, rating_range: tuple[float, float]) -> list[Block]:
+    places = report.looked_at()
+    blocks: list[Block] = [
+        Heading("What is predicted"),
+        Paragraph(
+            "Ours, the baseline to beat and item means, on the test ratings, all training seeds"
+            " together."
+        ),
+        Picture("Calibration: mean rating given by mean prediction", calibration(places)),
+        Picture("Predicted ratings", prediction_histograms(places, rating_range)),
+    ]
+    if report.background.features is not None:
+        blocks += [
+            Heading("Generated and true target features"),
+            Paragraph(
+                "Training users of both domains, so in-sample: of cold users there is no true"
+                " feature, because their target reviews are never read. A line joins the two"
+                " features of one user; the axes are the principal ones of both sets together."
+            ),
+            Picture("Generated and true features", feature_plane(report.background.features)),
+        ]
+    return blocks
+
+
+def _cost_blocks(report: RatingReport) -> list[Block]:
+    costs = report.background.costs
+    if not costs:
+        return []
+    machines = dict.fromkeys(cost.scoring.machine for cost in costs)
+    told = [
+        "Parameters: those of all stages together. Stored numbers: all in a weights file, counts"
+        " among them; frozen features belong to no system and are left out, and so is what"
+        " extracting them costs.",
+        "Training: seconds of all stages of one seed at one cold ratio, in the mean, validation"
+        " after each epoch included, on the machine that trained. Counting is not timed.",
+        "Predicting: the test ratings of the last cold ratio, measured once, in milliseconds for"
+        " each test user.",
+    ]
+    for machine in machines:
+        some = [shown(cost.system) for cost in costs if cost.scoring.machine == machine]
+        told.append(f"Predicted on {machine}: {'all' if len(machines) == 1 else ', '.join(some)}.")
+    return [Heading("Cost"), cost_grid(costs), Bullets(tuple(told))]
+
+
+def _training_blocks(report: RatingReport) -> list[Block]:
+    curves = report.background.curves
+    if not curves:
+        return []
+    picture = Picture("Training curves by stage", stage_curves(curves))
+    return [Heading("Training"), curves_grid(curves), picture]
+
+
+def _differs_blocks(report: RatingReport) -> list[Block]:
+    told = differs(report.scenario)
+    return [Heading("What differs from the paper's setting"), Bullets(told)] if told else []
+
+
+def _note_blocks(notes: tuple[str, ...]) -> list[Block]:
+    return [Heading("Notes"), Bullets(notes)] if notes else []
+
+
+def _provenance_blocks(made: Provenance | None) -> list[Block]:
+    if made is None:
+        return []
+    told = (
+        f"Seeds: split {made.split_seed}; those of training stand beside the weights.",
+        f"Compared with {', '.join(f'{name} {number}' for name, number in made.versions)}.",
+        "A digest is of content alone: the same digest means the same rows or numbers.",
+    )
+    return [Heading("Provenance"), Bullets(told), digests_grid(made)]
+
+
+def _rival(rows: Rows) -> str | None:
+    """The baseline to beat, as the other systems' rows name it."""
+    named = {own["RMSE"]["versus"] for own in rows.values()} - {None}
+    return named.pop() if named else None
+
+
+def _rating_range(report: RatingReport) -> tuple[float, float]:
+    test = report.predictions.filter(pc.equal(report.predictions["part"], "test"))
+    ends = pc.min_max(test["rating"]).as_py()
+    return ends["min"], ends["max"]

@@ -1,0 +1,172 @@
+"""Train and load any rating run, a system's or a variant of it, at every cold ratio and seed.
+
+Weights lie at `<folder>/cold-<percent>/seed-<n>`. What is trained already, from the very same
+inputs and parameters, is kept; a killed run resumes in its stage.
+"""
+
+import logging
+
+import torch
+from torch import nn
+
+from models.ratings import Known, RatingCounter, RatingModel
+from pipeline.catalog import Scenario, parameters
+from pipeline.catalog.rating_systems import FEATURE_SYSTEMS, RATING_OURS, RATING_SYSTEMS
+from pipeline.digest import digest_json
+from pipeline.outcome import Outcome
+from pipeline.store import Store
+from pipeline.train.checkpoint import Checkpoint
+from pipeline.train.loop import FitReport
+from pipeline.train.ratings import VERSION
+from pipeline.train.ratings.build import build_rating_model
+from pipeline.train.ratings.cases import RatingCases, load_rating_cases
+from pipeline.train.ratings.features import feature_facts, load_features
+from pipeline.train.ratings.fit import fit_rating_run
+from pipeline.train.ratings.presets import rating_preset
+from pipeline.train.ratings.reports import save_rating_weights, training_outcome
+from pipeline.train.ratings.runs import RatingRun
+from pipeline.train.ratings.stored import StoredRatingRun, cold_folder
+from pipeline.train.weights import Weights, load_weights
+
+log = logging.getLogger(__name__)
+
+_OF_DOMAINS = ("item_multimodal", "review_features")
+
+
+def rating_seeds(system: str, scenario: Scenario) -> tuple[int, ...]:
+    """Training seeds; a system that counts needs but one."""
+    seeds = scenario.training.seeds
+    if system not in RATING_OURS:
+        seeds = scenario.training.rival_seeds or seeds
+    return seeds if rating_preset(system, scenario).stages else seeds[:1]
+
+
+def stored_rating_system(system: str, scenario: Scenario) -> StoredRatingRun:
+    """The complete run of a system, under its own name."""
+    run = rating_preset(system, scenario)
+    assert run.reads_features == (system in FEATURE_SYSTEMS), system
+    return StoredRatingRun(
+        run=run,
+        inputs=RATING_SYSTEMS[system],
+        folder=f"weights/{scenario.name}/{system}",
+        seeds=rating_seeds(system, scenario),
+        cold_ratios=scenario.split.cold_ratios,
+    )
+
+
+def train_rating_system(system: str, scenario: Scenario, store: Store) -> Outcome:
+    """Train a system at every cold ratio, for every seed."""
+    return train_rating_run(stored_rating_system(system, scenario), scenario, store)
+
+
+def load_rating_system(
+    system: str, scenario: Scenario, store: Store, cold_ratio: float, seed: int
+) -> RatingModel | RatingCounter:
+    """A trained system, ready to predict on the CPU."""
+    return load_rating_run(
+        stored_rating_system(system, scenario), scenario, store, cold_ratio, seed
+    )
+
+
+def train_rating_run(stored: StoredRatingRun, scenario: Scenario, store: Store) -> Outcome:
+    """Train what is not trained yet; write `<folder>/cold-<percent>/seed-<n>`."""
+    kept, lacking = 0, []
+    for ratio in stored.cold_ratios:
+        weights = _weights(stored, scenario, store, ratio)
+        cases = load_rating_cases(store, scenario, ratio, stored.run.cold_items)
+        known = known_of(stored.run, cases, store, scenario)
+        if known.features:
+            lacking.append(feature_facts(known.features, cases, scenario))
+        for seed in stored.seeds:
+            if weights.is_trained(seed):
+                kept += 1
+                log.info("%s: seed %d is trained already", weights.folder, seed)
+            else:
+                _train_seed(stored.run, weights, cases, known, seed)
+            _delete_checkpoints(stored.run, weights, seed)
+    return training_outcome(stored, store, kept, lacking)
+
+
+def is_rating_run_trained(stored: StoredRatingRun, scenario: Scenario, store: Store) -> bool:
+    """Whether there are weights of this very run, from these very inputs: all of them."""
+    return all(
+        _weights(stored, scenario, store, ratio).is_trained(seed)
+        for ratio in stored.cold_ratios
+        for seed in stored.seeds
+    )
+
+
+def load_rating_run(
+    stored: StoredRatingRun, scenario: Scenario, store: Store, cold_ratio: float, seed: int
+) -> RatingModel | RatingCounter:
+    """A trained run, ready to predict on the CPU."""
+    cases = load_rating_cases(store, scenario, cold_ratio, stored.run.cold_items)
+    model = build_rating_model(stored.run.model, known_of(stored.run, cases, store, scenario))
+    assert isinstance(model, nn.Module)
+    load_weights(store, cold_folder(stored.folder, cold_ratio), seed, model)
+    assert isinstance(model, RatingModel | RatingCounter)
+    return model
+
+
+def known_of(run: RatingRun, cases: RatingCases, store: Store, scenario: Scenario) -> Known:
+    """What a run's model is built from beside its config."""
+    return Known(
+        space=cases.space,
+        num_users=cases.num_users,
+        mean_rating=cases.mean_rating,
+        history_UL=cases.history_UL,
+        history_rating_UL=cases.history_rating_UL,
+        features=load_features(store, scenario, cases) if run.reads_features else None,
+    )
+
+
+def _train_seed(
+    run: RatingRun, weights: Weights, cases: RatingCases, known: Known, seed: int
+) -> None:
+    torch.manual_seed(seed)  # the initial weights
+    model = build_rating_model(run.model, known)
+    assert isinstance(model, nn.Module)
+    reports: dict[str, FitReport] = {}
+    if run.stages:
+        reports = fit_rating_run(
+            run, model, cases, seed, lambda stage: _checkpoint(weights, seed, stage)
+        )
+    else:
+        assert isinstance(model, RatingCounter)
+        model.count(cases.train, cases.valid)
+    save_rating_weights(weights, seed, model, parameters(run), reports)
+
+
+def _checkpoint(weights: Weights, seed: int, stage: str) -> Checkpoint:
+    return Checkpoint(
+        store=weights.store,
+        name=f"{weights.key(seed)}/{stage}",
+        fingerprint=digest_json([weights.fingerprints[seed], seed, stage]),
+    )
+
+
+def _delete_checkpoints(run: RatingRun, weights: Weights, seed: int) -> None:
+    for stage in run.stages:
+        _checkpoint(weights, seed, stage.name).delete()
+
+
+def _weights(
+    stored: StoredRatingRun, scenario: Scenario, store: Store, cold_ratio: float
+) -> Weights:
+    """With what a seed's run depends on: this stage's version, its parameters, its inputs' content.
+
+    `max_length` cuts the histories; the split's seed draws the items of a dual cold start.
+    """
+    keys = [
+        f"{name}/{place}"
+        for name in stored.inputs
+        for place in (scenario.domains if name in _OF_DOMAINS else (scenario.name,))
+    ]
+    reads = [scenario.training.max_length, scenario.split.seed if stored.run.cold_items else None]
+    digests = [store.digest(key) for key in keys]
+    fingerprint = digest_json([VERSION, parameters(stored.run), cold_ratio, reads, digests])
+    return Weights(
+        store=store,
+        folder=cold_folder(stored.folder, cold_ratio),
+        fingerprints=dict.fromkeys(stored.seeds, fingerprint),
+    )
