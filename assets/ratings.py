@@ -63,7 +63,14 @@ def _weights(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         code_version=code_version(
             TRAIN_VERSION,
             each_scenario(
-                catalog, lambda s: [repr(s.training), s.split.seed, s.split.cold_ratios], names
+                catalog,
+                lambda s: [
+                    repr(s.training),
+                    s.split.seed,
+                    s.split.cold_ratios,
+                    s.split.cold_items,
+                ],
+                names,
             ),
         ),
     )

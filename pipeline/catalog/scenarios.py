@@ -68,6 +68,9 @@ class Split:
     seed: int = 0
     newest: int | None = None  # of each user's interactions are kept, before leave-one-out
     cold_ratios: tuple[float, ...] = (0.2, 0.5, 0.8)  # cold-start-rating: shares that test
+    # cold-start-rating, the dual cold start: a share of the target's items whose training ratings
+    # are taken away; what is then validated and tested are ratings of items that have none.
+    cold_items: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,3 +260,9 @@ def _check_split(scenario: Scenario, where: str) -> None:
         raise ValueError(
             f"{where}.split.cold_ratios = {split.cold_ratios}; name shares between 0 and 1"
         )
+    if not 0 <= split.cold_items < 1:
+        raise ValueError(
+            f"{where}.split.cold_items = {split.cold_items}; name a share from 0 to below 1"
+        )
+    if split.cold_items and scenario.task != "cold-start-rating":
+        raise ValueError(f"{where}.split.cold_items: only task 'cold-start-rating' reads it")

@@ -24,7 +24,7 @@ FLOOR = "item_mean"
 """What a system must beat to have learned anything of users; drawn dashed."""
 
 _BINS = 8  # of equally many predictions, in the calibration
-_MOST_POINTS = 300  # users drawn in the map of features
+_MOST_POINTS = 150  # users drawn in the map of features
 _ACROSS = 4  # panels side by side
 
 
@@ -158,11 +158,17 @@ def two_axes(
 
 
 def stage_curves(curves: RatingCurves) -> bytes:
-    """Validation error by epoch: a panel for each system and stage, a line for each run."""
+    """Validation error by epoch: a panel for each system and stage, a line for each cold ratio.
+
+    Of the first training seed alone: a picture of all is crowded, and large.
+    """
     from matplotlib.ticker import MaxNLocator
 
     stages = list(dict.fromkeys((system, stage) for system, stage, _, _ in curves))
     ratios = sorted({ratio for _, _, ratio, _ in curves})
+    first = {
+        system: min(own for name, _, _, own in curves if name == system) for system, _ in stages
+    }
     num_rows = -(-len(stages) // _ACROSS)
     drawn = figure(0.5 + 1.4 * num_rows)
     panels = drawn.subplots(num_rows, _ACROSS, squeeze=False).flat
@@ -170,8 +176,8 @@ def stage_curves(curves: RatingCurves) -> bytes:
         if named is None:
             axis.set_axis_off()
             continue
-        for (system, stage, ratio, _), errors in curves.items():
-            if (system, stage) == named:
+        for (system, stage, ratio, seed), errors in curves.items():
+            if (system, stage) == named and seed == first[system]:
                 color = f"C{ratios.index(ratio)}"
                 axis.plot(range(1, len(errors) + 1), errors, color=color, linewidth=0.9)
         _titled(axis, f"{shown(named[0])}: {named[1]}", size=7)

@@ -20,7 +20,8 @@ from pipeline.evaluate.ratings.errors import METRICS, seed_errors
 from pipeline.outcome import Fact, Outcome
 from pipeline.store import Store
 from pipeline.train.ratings.cases import load_rating_cases
-from pipeline.train.ratings.systems import load_rating_system, rating_seeds
+from pipeline.train.ratings.stored import StoredRatingRun
+from pipeline.train.ratings.systems import load_rating_run, stored_rating_system
 
 _AT_ONCE = 4096  # pairs
 
@@ -38,20 +39,12 @@ def predict_ratings(
     ValueError names system, cold ratio and user where a prediction is not finite.
     """
     key = f"predictions/{scenario.name}/{system}"
-    tables = []
-    for ratio in scenario.split.cold_ratios:
-        cases = load_rating_cases(store, scenario, ratio)
-        for seed in rating_seeds(system, scenario):
-            model = load_rating_system(system, scenario, store, ratio, seed)
-            for part, ratings in (("valid", cases.valid), ("test", cases.test)):
-                predicted_N = predict_pairs(model, ratings.pairs)
-                where = f"system {system!r}, seed {seed}, cold ratio {ratio:g}, part {part!r}"
-                _check_finite(predicted_N, ratings, where)
-                named = {"system": system, "train_seed": seed, "cold_ratio": ratio, "part": part}
-                tables.append(_table(named, ratings, predicted_N.clamp(*rating_range)))
-    scoring = measure_predicting(model, cases.test)  # the last ratio's last seed
+    stored = stored_rating_system(system, scenario)
+    table = predictions_of(system, stored, scenario, store, rating_range)
+    ratio, seed = stored.cold_ratios[-1], stored.seeds[-1]
+    model = load_rating_run(stored, scenario, store, ratio, seed)
+    scoring = measure_predicting(model, load_rating_cases(store, scenario, ratio).test)
     save_scoring(store, key, scoring)
-    table = pa.concat_tables(tables)
     return Outcome(
         artifact=store.write_table(key, RATING_PREDICTIONS, table),
         facts={
@@ -60,6 +53,31 @@ def predict_ratings(
             "seconds to predict the last test ratings": round(scoring.seconds, 2),
         },
     )
+
+
+def predictions_of(
+    label: str,
+    stored: StoredRatingRun,
+    scenario: Scenario,
+    store: Store,
+    rating_range: tuple[float, float],
+) -> pa.Table:
+    """What any trained run predicts, schema RATING_PREDICTIONS, under `label` as its system.
+
+    ValueError as `predict_ratings`.
+    """
+    tables = []
+    for ratio in stored.cold_ratios:
+        cases = load_rating_cases(store, scenario, ratio)
+        for seed in stored.seeds:
+            model = load_rating_run(stored, scenario, store, ratio, seed)
+            for part, ratings in (("valid", cases.valid), ("test", cases.test)):
+                predicted_N = predict_pairs(model, ratings.pairs)
+                where = f"system {label!r}, seed {seed}, cold ratio {ratio:g}, part {part!r}"
+                _check_finite(predicted_N, ratings, where)
+                named = {"system": label, "train_seed": seed, "cold_ratio": ratio, "part": part}
+                tables.append(_table(named, ratings, predicted_N.clamp(*rating_range)))
+    return pa.concat_tables(tables)
 
 
 def predict_pairs(model: RatingModel | RatingCounter, pairs: Pairs) -> Tensor:

@@ -238,7 +238,7 @@ def _training_blocks(report: RatingReport) -> list[Block]:
     curves = report.background.curves
     if not curves:
         return []
-    picture = Picture("Training curves by stage", stage_curves(curves))
+    picture = Picture("Training curves by stage, first training seed", stage_curves(curves))
     return [Heading("Training"), curves_grid(curves), picture]
 
 

@@ -66,16 +66,14 @@ class RatingCases:
         return take(self.train, wanted_N)
 
 
-def load_rating_cases(
-    store: Store, scenario: Scenario, cold_ratio: float, cold_items: float = 0.0
-) -> RatingCases:
+def load_rating_cases(store: Store, scenario: Scenario, cold_ratio: float) -> RatingCases:
     """The ratings of one cold ratio.
 
-    `cold_items` above 0, in [0, 1), is the dual cold start: of the target items that have
-    training ratings, this share, drawn by the split's seed, loses them all; `valid` and `test`
-    are then ratings of items without any training rating, and no others. Users left without a
-    target training rating train with the target domain no more. What users wrote of these items
-    stays in their review features, which are of whole domains.
+    `split.cold_items` above 0 is the dual cold start: of the target items that have training
+    ratings, this share, drawn by the split's seed, loses them all; `valid` and `test` are then
+    ratings of items without any training rating, and no others. Users left without a target
+    training rating train with the target domain no more. What users wrote of these items stays
+    in their review features, which are of whole domains.
 
     ValueError where the table lacks the cold ratio, or nothing would be left to train on, to
     validate or to test.
@@ -89,8 +87,8 @@ def load_rating_cases(
         torch.from_numpy(table["rating"].to_numpy().astype(np.float32)),
     )
     parts = {part: take(ratings, part_N == part) for part in ("train", "valid", "test")}
-    if cold_items:
-        parts = _dual_cold(parts, space, scenario, cold_items)
+    if scenario.split.cold_items:
+        parts = _dual_cold(parts, space, scenario)
     roles = pc.index_in(table["role"], pa.array(RATING_ROLES))
     role_U = np.full(int(ratings.user_N.max()) + 1, -1, dtype=np.int8)
     role_U[ratings.user_N.numpy()] = roles.to_numpy()
@@ -100,7 +98,7 @@ def load_rating_cases(
     overlap_users_M, side_users_M = (
         raters_M[role_U[raters_M] == RATING_ROLES.index(role)] for role in ("overlap", "side")
     )
-    _check_some(parts, overlap_users_M, scenario, cold_ratio, cold_items)
+    _check_some(parts, overlap_users_M, scenario, cold_ratio)
     assert not (role_U[raters_M] == RATING_ROLES.index("cold")).any(), "a hidden rating trains"
     history_UL, history_rating_UL = _histories(table, space, len(role_U), scenario)
     return RatingCases(
@@ -142,14 +140,12 @@ def _read(store: Store, scenario: Scenario, cold_ratio: float) -> pa.Table:
 
 
 def _dual_cold(
-    parts: dict[str, Ratings], space: ItemSpace, scenario: Scenario, cold_items: float
+    parts: dict[str, Ratings], space: ItemSpace, scenario: Scenario
 ) -> dict[str, Ratings]:
-    if not 0 < cold_items < 1:
-        raise ValueError(f"cold_items = {cold_items}; name a share from 0 to below 1")
     train = parts["train"]
     items = train.item_N[space.contains(TARGET, train.item_N)].unique().numpy()
     order = np.random.default_rng(scenario.split.seed).permutation(items)
-    cold = torch.from_numpy(order[: round(cold_items * len(items))])
+    cold = torch.from_numpy(order[: round(scenario.split.cold_items * len(items))])
     left = take(train, ~torch.isin(train.item_N, cold))
     return {
         "train": left,
@@ -165,16 +161,15 @@ def _check_some(
     overlap_users_M: np.ndarray,
     scenario: Scenario,
     cold_ratio: float,
-    cold_items: float,
 ) -> None:
     counts = {part: len(ratings.user_N) for part, ratings in parts.items()}
     if all(counts.values()) and len(overlap_users_M):
         return
     raise ValueError(
         f"scenario {scenario.name!r} at cold ratio {cold_ratio:g} with cold_items = "
-        f"{cold_items:g}: {counts['train']} ratings and {len(overlap_users_M)} overlap users "
-        f"train, {counts['valid']} ratings validate, {counts['test']} test; none may be 0. Change "
-        "cold_items, or the scenario's split.cold_ratios, split.valid or split.seed"
+        f"{scenario.split.cold_items:g}: {counts['train']} ratings and {len(overlap_users_M)} "
+        f"overlap users train, {counts['valid']} ratings validate, {counts['test']} test; none may "
+        "be 0. Change the scenario's split.cold_items, split.cold_ratios, split.valid or split.seed"
     )
 
 

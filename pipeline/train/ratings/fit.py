@@ -31,7 +31,6 @@ _HELD_OUT = {"known": 20, "loss": 10, "cold": None}  # one of so many units; Non
 _PREDICT_AT_ONCE = 4096  # pairs
 _LOSS_DRAWS = 8  # passes over the held-out units, each with noise of its own
 _NO_EPOCH = -1  # as the best epoch of a stage that made nothing better
-_LEAST_OVERLAP_USERS = 10  # fewer are an error where the ratings are built
 
 
 def fit_rating_run(
@@ -47,7 +46,6 @@ def fit_rating_run(
     name, a checkpoint; the caller deletes them once the weights are saved. ValueError where a
     stage has fewer than two units.
     """
-    assert run.cold_items or len(cases.overlap_users_M) >= _LEAST_OVERLAP_USERS
     device = best_device()
     model.to(device)
     return {

@@ -41,6 +41,3 @@ class RatingRun:
     model: Any  # a config of pipeline/train/ratings/build.py
     stages: tuple[StageRun, ...] = ()  # none: the system counts
     reads_features: bool = False
-    # Of the target domain's items that have training ratings, a share whose training ratings are
-    # taken away: their test ratings are those of the dual cold start, and no others.
-    cold_items: float = 0.0

@@ -73,7 +73,7 @@ def train_rating_run(stored: StoredRatingRun, scenario: Scenario, store: Store) 
     kept, lacking = 0, []
     for ratio in stored.cold_ratios:
         weights = _weights(stored, scenario, store, ratio)
-        cases = load_rating_cases(store, scenario, ratio, stored.run.cold_items)
+        cases = load_rating_cases(store, scenario, ratio)
         known = known_of(stored.run, cases, store, scenario)
         if known.features:
             lacking.append(feature_facts(known.features, cases, scenario))
@@ -100,7 +100,7 @@ def load_rating_run(
     stored: StoredRatingRun, scenario: Scenario, store: Store, cold_ratio: float, seed: int
 ) -> RatingModel | RatingCounter:
     """A trained run, ready to predict on the CPU."""
-    cases = load_rating_cases(store, scenario, cold_ratio, stored.run.cold_items)
+    cases = load_rating_cases(store, scenario, cold_ratio)
     model = build_rating_model(stored.run.model, known_of(stored.run, cases, store, scenario))
     assert isinstance(model, nn.Module)
     load_weights(store, cold_folder(stored.folder, cold_ratio), seed, model)
@@ -162,7 +162,9 @@ def _weights(
         for name in stored.inputs
         for place in (scenario.domains if name in _OF_DOMAINS else (scenario.name,))
     ]
-    reads = [scenario.training.max_length, scenario.split.seed if stored.run.cold_items else None]
+    split = scenario.split
+    dual = [split.seed, split.cold_items] if split.cold_items else None
+    reads = [scenario.training.max_length, dual]
     digests = [store.digest(key) for key in keys]
     fingerprint = digest_json([VERSION, parameters(stored.run), cold_ratio, reads, digests])
     return Weights(

@@ -110,7 +110,7 @@ def test_a_prediction_that_is_not_finite_names_system_ratio_and_user(trained, mo
             whole_N[2] = float("nan")
             return whole_N
 
-    monkeypatch.setattr(stage, "load_rating_system", lambda *_: Broken())
+    monkeypatch.setattr(stage, "load_rating_run", lambda *_: Broken())
     with pytest.raises(
         ValueError, match=rf"system 'global_mean', seed 0, cold ratio 0\.2.*user {user} and"
     ):

@@ -84,12 +84,18 @@ def background() -> RatingBackground:
     )
 
 
+@pytest.fixture(scope="module")
+def text() -> str:
+    """The report of three systems, nothing gathered."""
+    return markdown_report(report())
+
+
 def lines_of(text: str, start: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith(start)]
 
 
-def test_the_summary_says_who_leads_whom_to_beat_and_how_ours_stand() -> None:
-    first, second = lines_of(markdown_report(report()), "- Cold ratio ")
+def test_the_summary_says_who_leads_whom_to_beat_and_how_ours_stand(text: str) -> None:
+    first, second = lines_of(text, "- Cold ratio ")
     assert first.startswith("- Cold ratio 0.2: MuSiC leads with RMSE 0.2500 (0.250 to 0.250)")
     assert "the baseline to beat, chosen on validation users, is CMF with 0.5000" in first
     assert "MuSiC has 0.2500, 0.2500 better (difference -0.250 to -0.250, p = 0.005)" in first
@@ -103,8 +109,7 @@ def test_where_ours_are_worse_the_summary_says_so() -> None:
     assert "MuSiC has 1.0000, 0.7500 worse (difference +0.750 to +0.750" in first
 
 
-def test_the_lowest_error_is_bold_and_comes_first() -> None:
-    text = markdown_report(report())
+def test_the_lowest_error_is_bold_and_comes_first(text: str) -> None:
     overview = text.split("Lowest mean RMSE first")[0]
     names = [line.split("|")[1].strip() for line in lines_of(overview, "| ")[2:]]
     assert names == ["MuSiC (ours)", "CMF", "Item mean"]
@@ -112,8 +117,7 @@ def test_the_lowest_error_is_bold_and_comes_first() -> None:
     assert "| CMF | 0.5000 | 0.5000 |" in overview
 
 
-def test_differences_stand_beside_intervals_and_p() -> None:
-    text = markdown_report(report())
+def test_differences_stand_beside_intervals_and_p(text: str) -> None:
     assert "### Less CMF: below zero is better" in text
     assert "| MuSiC (ours) | -0.2500 | -0.250 to -0.250 | 0.005 |" in text
     assert "| Item mean | +0.5000 | +0.500 to +0.500 | 0.005 |" in text
@@ -132,26 +136,24 @@ def test_what_was_gathered_is_told() -> None:
     assert "Seeds: split 7;" in text
 
 
-def test_the_protocol_tells_what_is_hidden_and_how_validation_chooses() -> None:
-    text = markdown_report(report())
+def test_the_protocol_tells_what_is_hidden_and_how_validation_chooses(text: str) -> None:
     assert "A cold user is known in rock alone." in text
     assert "The test chooses nothing." in text
     assert "ratings given in the test lie from 1 to 5" in text
     assert "Training seeds: Item mean 1, CMF 1, MuSiC 2;" in text
 
 
-def test_the_papers_setting_is_told_where_music_is_run_alone() -> None:
+def test_the_papers_setting_is_told_where_music_is_run_alone(text: str) -> None:
     heading = "What differs from the paper's setting"
-    assert heading in markdown_report(report())
+    assert heading in text
     assert heading not in markdown_report(report({"item_mean": FAR, "cmf": NEAR}))
 
 
-def test_published_figures_stand_apart_and_are_whole() -> None:
+def test_published_figures_stand_apart_and_are_whole(text: str) -> None:
     assert {len(cells.split()) for cells in DIFFCDR_CELLS.values()} == {len(DIFFCDR_METHODS)}
     for cells in DIFFCDR_CELLS.values():
         for mae, rmse in (cell.split("/") for cell in cells.split()):
             assert 0.9 < float(mae) < float(rmse) < 5.3
-    text = markdown_report(report())
     assert "| Movie to Music | 0.2 | 4.4546 / 5.1338 |" in text
     assert "Another, larger data set: not comparable cell by cell." in text
 

@@ -1,5 +1,6 @@
 """Frozen features joined to items and users: standardised over who trains, nothing hidden read."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,8 @@ def world(prepared: RatingWorld, tmp_path: Path) -> RatingWorld:
 
 
 def cases_of(world: RatingWorld, cold_items: float = 0.0) -> RatingCases:
-    return load_rating_cases(world.store, world.scenario, 0.2, cold_items)
+    split = replace(world.scenario.split, cold_items=cold_items)
+    return load_rating_cases(world.store, replace(world.scenario, split=split), 0.2)
 
 
 def features_of(world: RatingWorld) -> Features:

@@ -213,15 +213,16 @@ def test_systems_that_read_features_depend_on_them_and_others_do_not(world: Rati
 def test_the_dual_cold_start_trains_without_its_items_and_predicts_them(
     world: RatingWorld, system: str
 ) -> None:
-    stored = quick(system, world, cold_items=0.3)
-    train_rating_run(stored, world.scenario, world.store)
-    cases = load_rating_cases(world.store, world.scenario, 0.2, 0.3)
+    dual = world.with_scenario(split=replace(world.scenario.split, cold_items=0.3))
+    stored = quick(system, dual)
+    train_rating_run(stored, dual.scenario, world.store)
+    cases = load_rating_cases(world.store, dual.scenario, 0.2)
     assert not torch.isin(cases.test.item_N, cases.train.item_N).any()
-    model = load_rating_run(stored, world.scenario, world.store, 0.2, 0)
+    model = load_rating_run(stored, dual.scenario, world.store, 0.2, 0)
     with torch.no_grad():
         assert model.predict(cases.test.pairs).isfinite().all()
     before = weights_of(world, stored)
-    moved = world.with_scenario(split=replace(world.scenario.split, seed=5))
+    moved = dual.with_scenario(split=replace(dual.scenario.split, seed=5))
     assert not is_rating_run_trained(stored, moved.scenario, world.store)  # other items
     plain = quick(system, world)
     train_rating_run(plain, world.scenario, world.store)
