@@ -24,8 +24,8 @@ FLOOR = "item_mean"
 """What a system must beat to have learned anything of users; drawn dashed."""
 
 _BINS = 8  # of equally many predictions, in the calibration
-_MOST_POINTS = 150  # users drawn in the map of features
-_ACROSS = 4  # panels side by side
+_MOST_POINTS = 80  # users drawn in the map of features
+_ACROSS, _PANELS = 4, 8  # panels side by side, and in one picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,27 +157,35 @@ def two_axes(
     return plane[: len(true_ND)], plane[len(true_ND) :], (float(variance[0]), float(variance[1]))
 
 
-def stage_curves(curves: RatingCurves) -> bytes:
+def stage_curves(curves: RatingCurves) -> list[bytes]:
     """Validation error by epoch: a panel for each system and stage, a line for each cold ratio.
 
-    Of the first training seed alone: a picture of all is crowded, and large.
+    Of the first training seed alone. A picture has eight panels: it would grow too large.
     """
-    from matplotlib.ticker import MaxNLocator
-
     stages = list(dict.fromkeys((system, stage) for system, stage, _, _ in curves))
     ratios = sorted({ratio for _, _, ratio, _ in curves})
-    first = {
-        system: min(own for name, _, _, own in curves if name == system) for system, _ in stages
-    }
+    return [
+        _stage_picture(curves, stages[first : first + _PANELS], ratios)
+        for first in range(0, len(stages), _PANELS)
+    ]
+
+
+def _stage_picture(
+    curves: RatingCurves, stages: Sequence[tuple[str, str]], ratios: Sequence[float]
+) -> bytes:
+    from matplotlib.ticker import MaxNLocator
+
     num_rows = -(-len(stages) // _ACROSS)
-    drawn = figure(0.5 + 1.4 * num_rows)
+    drawn = figure(0.7 + 1.4 * num_rows)
     panels = drawn.subplots(num_rows, _ACROSS, squeeze=False).flat
     for axis, named in zip_longest(panels, stages):
         if named is None:
             axis.set_axis_off()
             continue
-        for (system, stage, ratio, seed), errors in curves.items():
-            if (system, stage) == named and seed == first[system]:
+        runs = {key[2:]: errors for key, errors in curves.items() if key[:2] == named}
+        first = min(seed for _, seed in runs)
+        for (ratio, seed), errors in runs.items():
+            if seed == first:
                 color = f"C{ratios.index(ratio)}"
                 axis.plot(range(1, len(errors) + 1), errors, color=color, linewidth=0.9)
         _titled(axis, f"{shown(named[0])}: {named[1]}", size=7)

@@ -238,8 +238,11 @@ def _training_blocks(report: RatingReport) -> list[Block]:
     curves = report.background.curves
     if not curves:
         return []
-    picture = Picture("Training curves by stage, first training seed", stage_curves(curves))
-    return [Heading("Training"), curves_grid(curves), picture]
+    pictures = [
+        Picture("Validation error by stage, first training seed", png)
+        for png in stage_curves(curves)
+    ]
+    return [Heading("Training"), curves_grid(curves), *pictures]
 
 
 def _differs_blocks(report: RatingReport) -> list[Block]:

@@ -218,7 +218,7 @@ def test_pictures_stay_small() -> None:
         error_lines(many.leaderboard),
         calibration(looked_at),
         prediction_histograms(looked_at, (1.0, 5.0)),
-        stage_curves(curves),
+        *stage_curves(curves),
         feature_plane(features),
     )
     sizes = [len(picture) for picture in pictures]
