@@ -3,8 +3,6 @@
 import platform
 from importlib.metadata import version
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import torch
 
 from models.music import MuSiC
@@ -21,12 +19,8 @@ from pipeline.train.loop import FitReport
 from pipeline.train.ratings.cases import load_rating_cases
 from pipeline.train.ratings.features import feature_facts, load_features
 from pipeline.train.ratings.reports import load_stage_reports
-from pipeline.train.ratings.systems import (
-    StoredRatingRun,
-    cold_folder,
-    load_rating_system,
-    stored_rating_system,
-)
+from pipeline.train.ratings.stored import StoredRatingRun, cold_folder
+from pipeline.train.ratings.systems import load_rating_system, stored_rating_system
 from pipeline.train.weights import all_seeds
 
 _OF_DOMAINS = ("item_multimodal", "review_features")
@@ -85,19 +79,15 @@ def _notes(scenario: Scenario, store: Store) -> tuple[str, ...]:
 
 
 def _sizes(scenario: Scenario, store: Store) -> tuple[RatioSize, ...]:
-    columns = ["cold_ratio", "part", "role", "user"]
-    ratings = store.read_table(f"ratings/{scenario.name}", columns)
     sizes = []
     for ratio in sorted(scenario.split.cold_ratios):
-        here = ratings.filter(pc.equal(ratings["cold_ratio"], pa.scalar(ratio, pa.float32())))
-        overlap = here.filter(pc.equal(here["role"], "overlap"))
-        valid = here.filter(pc.equal(here["part"], "valid"))
+        cases = load_rating_cases(store, scenario, ratio)
         sizes.append(
             RatioSize(
                 cold_ratio=ratio,
-                overlap=pc.count_distinct(overlap["user"]).as_py(),
-                valid_users=pc.count_distinct(valid["user"]).as_py(),
-                valid_ratings=valid.num_rows,
+                overlap=len(cases.overlap_users_M),
+                valid_users=len(cases.valid.user_N.unique()),
+                valid_ratings=len(cases.valid.user_N),
             )
         )
     return tuple(sizes)

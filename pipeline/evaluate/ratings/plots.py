@@ -5,7 +5,7 @@ Letters: N ratings or users, D width of a feature.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import cycle, product, zip_longest
 from typing import Any
 
 import numpy as np
@@ -42,12 +42,13 @@ def error_lines(leaderboard: pa.Table) -> bytes:
     """RMSE and MAE by cold ratio: a line for each system, with intervals for ours."""
     rows = leaderboard.to_pylist()
     systems = list(dict.fromkeys(row["system"] for row in rows))
+    looks = _looks(systems)
     drawn = figure(3.4 + 0.09 * len(systems))
     panels = drawn.subplots(1, len(METRICS), squeeze=False)[0]
     for axis, metric in zip(panels, METRICS, strict=True):
-        for number, system in enumerate(systems):
+        for system in systems:
             own = [row for row in rows if (row["system"], row["metric"]) == (system, metric)]
-            _error_line(axis, own, f"C{number % 10}" if number < 10 else f"{0.15 * (number - 9)}")
+            _error_line(axis, own, looks[system])
         axis.set_xticks(sorted({row["cold_ratio"] for row in rows}))
         axis.set_xlabel("cold ratio", fontsize=8)
         axis.set_title(f"{metric}, lower is better", loc="left", fontsize=9)
@@ -204,24 +205,28 @@ def _ratio_legend(drawn: Any, ratios: Sequence[float]) -> None:
     drawn.legend(lines, names, loc="outside upper center", ncols=4, fontsize=7, frameon=False)
 
 
-def _error_line(axis: Any, rows: list[dict[str, Any]], color: str) -> None:
+def _looks(systems: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Ours thick and red, the floor dashed and black, others in the other colours."""
+    looks: dict[str, dict[str, Any]] = {FLOOR: {"color": "black", "linestyle": "--"}}
+    ours = [system for system in systems if system in RATING_OURS]
+    for system, style in zip(ours, cycle(("-", "-.")), strict=False):
+        looks[system] = {"color": "C3", "linestyle": style, "linewidth": 2.2, "zorder": 3}
+    others = [system for system in systems if system not in looks]
+    colors = [f"C{number}" for number in range(10) if number != 3]
+    for system, (style, color) in zip(others, cycle(product(("-", ":"), colors)), strict=False):
+        looks[system] = {"color": color, "linestyle": style}
+    return looks
+
+
+def _error_line(axis: Any, rows: list[dict[str, Any]], look: dict[str, Any]) -> None:
     rows = sorted(rows, key=lambda row: row["cold_ratio"])
     xs = [row["cold_ratio"] for row in rows]
     system, means = rows[0]["system"], [row["mean"] for row in rows]
-    ours, floor = system in RATING_OURS, system == FLOOR
-    axis.plot(
-        xs,
-        means,
-        color="black" if floor else color,
-        linestyle="--" if floor else "-",
-        linewidth=2.2 if ours else 1.1,
-        marker="o",
-        markersize=3,
-        label=literal(shown(system)) + (" (floor)" if floor else ""),
-    )
-    if ours:
+    label = literal(shown(system)) + (" (floor)" if system == FLOOR else "")
+    axis.plot(xs, means, **{"linewidth": 1.1, **look}, marker="o", markersize=3, label=label)
+    if system in RATING_OURS:
         lows, highs = ([row[end] for row in rows] for end in ("low", "high"))
-        axis.fill_between(xs, lows, highs, color=color, alpha=0.12, linewidth=0)
+        axis.fill_between(xs, lows, highs, color=look["color"], alpha=0.08, linewidth=0)
 
 
 def _titled(axis: Any, title: str, size: int = 8) -> None:

@@ -23,6 +23,7 @@ def protocol(
         " each cold ratio that share of them tests; of the others a share of"
         f" {scenario.split.valid:g} validates, and the rest trains. A smaller ratio's test users"
         " test at every larger one too, so figures of two ratios are not independent.",
+        *_dual_cold_start(scenario),
         "RMSE and MAE are over all ratings of the test users, not means of users' own errors, and"
         " averaged over training seeds. Lower is better.",
         "Predictions are clamped to the rating range of the target domain; ratings given in the"
@@ -40,6 +41,16 @@ def protocol(
         " of the spread over training seeds.",
         "Constant predictors are the floor: who does not stay below item means has learned"
         " nothing of users that helps.",
+    )
+
+
+def _dual_cold_start(scenario: Scenario) -> tuple[str, ...]:
+    if not scenario.split.cold_items:
+        return ()
+    return (
+        f"Dual cold start: of the items of {scenario.domains[1]} with training ratings a share of"
+        f" {scenario.split.cold_items:g}, drawn by the split's seed, loses them all; only ratings"
+        " of items without any training rating validate and test.",
     )
 
 

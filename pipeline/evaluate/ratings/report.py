@@ -46,7 +46,8 @@ from pipeline.evaluate.ratings.report_tables import (
     sizes_grid,
     systems_grid,
 )
-from pipeline.evaluate.report_tables import digests_grid, interval_text, p_text
+from pipeline.evaluate.ratings.summary import rival_of, sentence
+from pipeline.evaluate.report_tables import digests_grid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,7 @@ class RatingReport:
             ratio: [
                 predicted
                 for predicted in read_predicted(self.predictions, ratio, "test")
-                if predicted.system in (*RATING_OURS, _rival(rows), FLOOR)
+                if predicted.system in (*RATING_OURS, rival_of(rows), FLOOR)
             ]
             for ratio, rows in self.places.items()
         }
@@ -109,7 +110,7 @@ def _blocks(report: RatingReport) -> list[Block]:
     rows = report.leaderboard.to_pylist()
     return [
         Heading(_title(report), 1),
-        Bullets(tuple(_sentence(ratio, rows) for ratio, rows in report.places.items())),
+        Bullets(tuple(sentence(ratio, rows) for ratio, rows in report.places.items())),
         overview_grid(report.places),
         Paragraph("Lowest mean RMSE first; lower is better, and the lowest of a column is bold."),
         Picture("Error by cold ratio", error_lines(report.leaderboard)),
@@ -132,42 +133,9 @@ def _blocks(report: RatingReport) -> list[Block]:
     ]
 
 
-def _sentence(ratio: float, rows: Rows) -> str:
-    """Who leads at a cold ratio, and how ours stand to the baseline to beat."""
-    best, row = next((system, own["RMSE"]) for system, own in rows.items())
-    told = [f"Cold ratio {ratio:g}: {shown(best)} leads with RMSE {_figure(row)}"]
-    rival = _rival(rows)
-    if rival is not None:
-        told.append(
-            f"the baseline to beat, chosen on validation users, is {shown(rival)} with"
-            f" {rows[rival]['RMSE']['mean']:.4f}"
-        )
-    for system in rows:
-        if system in RATING_OURS and rows[system]["RMSE"]["versus"]:
-            told.append(_standing(system, rows))
-    if FLOOR in rows:
-        told.append(f"item means alone reach {rows[FLOOR]['RMSE']['mean']:.4f}")
-    return f"{'; '.join(told)}."
-
-
-def _standing(system: str, rows: Rows) -> str:
-    row = rows[system]["RMSE"]
-    side = "better" if row["delta"] < 0 else "worse" if row["delta"] > 0 else "apart"
-    p = p_text(row["p_value"])
-    relation = p if p.startswith("<") else f"= {p}"
-    return (
-        f"{shown(system)} has {row['mean']:.4f}, {abs(row['delta']):.4f} {side}"
-        f" (difference {row['delta_low']:+.3f} to {row['delta_high']:+.3f}, p {relation})"
-    )
-
-
-def _figure(row: dict) -> str:
-    return f"{row['mean']:.4f} {interval_text(row)}"
-
-
 def _ratio_blocks(ratio: float, rows: Rows) -> list[Block]:
     tested = next(iter(rows.values()))["RMSE"]
-    rival = _rival(rows)
+    rival = rival_of(rows)
     chosen = f" Baseline to beat: {shown(rival)}, chosen on validation users." if rival else ""
     blocks: list[Block] = [
         Heading(f"Cold ratio {ratio:g}"),
@@ -263,12 +231,6 @@ def _provenance_blocks(made: Provenance | None) -> list[Block]:
         "A digest is of content alone: the same digest means the same rows or numbers.",
     )
     return [Heading("Provenance"), Bullets(told), digests_grid(made)]
-
-
-def _rival(rows: Rows) -> str | None:
-    """The baseline to beat, as the other systems' rows name it."""
-    named = {own["RMSE"]["versus"] for own in rows.values()} - {None}
-    return named.pop() if named else None
 
 
 def _rating_range(report: RatingReport) -> tuple[float, float]:

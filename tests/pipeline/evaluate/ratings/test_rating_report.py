@@ -1,6 +1,7 @@
 """What the rating report says, and what its pictures are drawn from."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -141,6 +142,14 @@ def test_the_protocol_tells_what_is_hidden_and_how_validation_chooses(text: str)
     assert "The test chooses nothing." in text
     assert "ratings given in the test lie from 1 to 5" in text
     assert "Training seeds: Item mean 1, CMF 1, MuSiC 2;" in text
+
+
+def test_the_dual_cold_start_is_told_where_items_are_cold_too(text: str) -> None:
+    assert "Dual cold start" not in text
+    one = report()
+    split = replace(one.scenario.split, cold_items=0.2)
+    dual = markdown_report(replace(one, scenario=replace(one.scenario, split=split)))
+    assert "Dual cold start: of the items of soul with training ratings a share of 0.2" in dual
 
 
 def test_the_papers_setting_is_told_where_music_is_run_alone(text: str) -> None:
