@@ -67,10 +67,16 @@ def ease(scenario: Scenario, space: ItemSpace, text_width: int) -> CountingRun:
 
 
 def sasrec(scenario: Scenario, space: ItemSpace, text_width: int) -> SequentialRun:
-    """All training sequences mixed in one table; sampled softmax within the label's domain."""
+    """All training sequences mixed in one table; sampled softmax within the label's domain.
+
+    Twice the epochs of others, since one costs half as much as lgcd_plus's, and averaged weights
+    as lgcd_plus has them. On food-kitchen's validation users NDCG@10 was 0.269 without either and
+    0.276 with both (seed 0).
+    """
+    training = scenario.training
     return SequentialRun(
         model=SASRecConfig(space=space, encoder=encoder_of(scenario)),
-        loop=loop_of(scenario),
+        loop=replace(loop_of(scenario), max_epochs=2 * training.max_epochs, average_decay=0.999),
         max_length=scenario.training.max_length,
     )
 
