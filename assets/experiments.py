@@ -8,11 +8,12 @@ from assets.resources import Workspace
 from pipeline.catalog import Catalog, Scenario
 from pipeline.catalog.systems import EXPERIMENTS, SYSTEMS
 from pipeline.evaluate import VERSION as EVALUATE_VERSION
+from pipeline.train import PRESETS
 from pipeline.train import VERSION as TRAIN_VERSION
 from pipeline.train.experiments import VERSION
 
 GROUP = "experiments"
-_VERSION = f"{TRAIN_VERSION}.{EVALUATE_VERSION}.{VERSION}"
+_VERSION = f"{TRAIN_VERSION}.{PRESETS}.{EVALUATE_VERSION}.{VERSION}"
 
 
 def experiment_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:

@@ -10,6 +10,7 @@ from assets.resources import Workspace
 from pipeline.catalog import Catalog
 from pipeline.catalog.rating_systems import RATING_EXPERIMENTS, RATING_SYSTEMS
 from pipeline.evaluate.ratings import VERSION as EVALUATE_VERSION
+from pipeline.train.ratings import PRESETS
 from pipeline.train.ratings import VERSION as TRAIN_VERSION
 
 _FEATURES = ("item_multimodal", "review_features")
@@ -61,7 +62,7 @@ def _weights(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         kinds={"pytorch", "safetensors"},
         description=f"Weights of {system}, one file for each cold ratio and seed.",
         code_version=code_version(
-            TRAIN_VERSION,
+            f"{TRAIN_VERSION}.{PRESETS}",
             each_scenario(
                 catalog,
                 lambda s: [
@@ -154,7 +155,7 @@ def _experiment(catalog: Catalog, name: str) -> dg.AssetsDefinition:
         kinds={"pytorch", "parquet"},
         description=f"Variants of {system}, trained and tested against the unchanged run.",
         code_version=code_version(
-            f"{TRAIN_VERSION}.{EVALUATE_VERSION}",
+            f"{TRAIN_VERSION}.{PRESETS}.{EVALUATE_VERSION}",
             each_scenario(
                 catalog,
                 lambda s: [repr(s.training), repr(s.experiment_seeds), s.split.cold_ratios],

@@ -7,7 +7,7 @@ from assets.present import code_version, each_scenario, materialized
 from assets.resources import Workspace
 from pipeline.catalog import Catalog
 from pipeline.catalog.systems import ENCODER_INPUTS, SYSTEMS
-from pipeline.train import VERSION
+from pipeline.train import PRESETS, VERSION
 
 GROUP = "train"
 
@@ -27,7 +27,7 @@ def _encoders(catalog: Catalog) -> dg.AssetsDefinition:
         group_name=GROUP,
         kinds={"pytorch", "safetensors"},
         code_version=code_version(
-            VERSION, each_scenario(catalog, lambda s: repr(s.training), names)
+            f"{VERSION}.{PRESETS}", each_scenario(catalog, lambda s: repr(s.training), names)
         ),
     )
     def encoders(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
@@ -51,7 +51,7 @@ def _weights(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         kinds={"pytorch", "safetensors"},
         description=f"Weights of {system}, one file a seed, at the best validation epoch.",
         code_version=code_version(
-            VERSION, each_scenario(catalog, lambda s: repr(s.training), names)
+            f"{VERSION}.{PRESETS}", each_scenario(catalog, lambda s: repr(s.training), names)
         ),
     )
     def weights(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
