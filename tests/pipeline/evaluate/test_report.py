@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pyarrow as pa
 import pytest
 
-from pipeline.catalog.system_names import NAMES
+from pipeline.catalog.systems import SYSTEMS
 from pipeline.evaluate.background import Background, Provenance, Upstream
 from pipeline.evaluate.cost import Scoring, SystemCost
 from pipeline.evaluate.document import (
@@ -294,7 +294,7 @@ def test_figures_stay_small_with_twenty_systems(report):
     rows = report.leaderboard.to_pylist()
     many = [
         row | {"system": system, "target_domain": domain, "published": 0.3}
-        for system in NAMES
+        for system in SYSTEMS
         for domain in ("food", "kitchen")
         for row in rows
         if row["system"] == "sasrec"
@@ -303,7 +303,7 @@ def test_figures_stay_small_with_twenty_systems(report):
     assert png.startswith(b"\x89PNG") and len(png) < 100_000
     curves = {
         (system, seed): [0.01 * i * (1 - 0.8**epoch) for epoch in range(30 - seed)]
-        for i, system in enumerate(NAMES)
+        for i, system in enumerate(SYSTEMS)
         for seed in (0, 1)
     }
     assert len(training_curves(curves)) < 100_000
