@@ -104,6 +104,14 @@ class DomainFactors(nn.Module):
         return user_N if self.shared_users else domain * self.num_users + user_N
 
 
+def factor_losses(factors: DomainFactors, batch: Ratings, weight: float) -> Losses:
+    """Terms `rating`, the mean squared error of both domains, and `penalty`, weighed."""
+    return {
+        "rating": F.mse_loss(factors.ratings(batch.pairs), batch.rating_N),
+        "penalty": weight * factors.penalty(batch.pairs),
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class BiasedMFConfig:
     width: int = 10  # as PTUPCDR's
@@ -125,10 +133,7 @@ class BiasedMF(nn.Module):
     def loss(self, stage: str, batch: Ratings | Users) -> Losses:
         """Terms `rating`, the mean squared error, and `penalty`."""
         assert stage == "ratings" and isinstance(batch, Ratings), stage
-        return {
-            "rating": F.mse_loss(self.factors.ratings(batch.pairs), batch.rating_N),
-            "penalty": self.config.penalty * self.factors.penalty(batch.pairs),
-        }
+        return factor_losses(self.factors, batch, self.config.penalty)
 
     @torch.no_grad()
     def predict_known(self, pairs: Pairs) -> Tensor:

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.rating_baselines.biased_mf import DomainFactors
-from models.rating_baselines.transferred import factor_losses
+from models.rating_baselines.biased_mf import DomainFactors, factor_losses
 from models.ratings import Known, Pairs, Ratings, Users
 from models.recommender import Losses
 

@@ -28,8 +28,8 @@ from torch import Tensor, nn
 
 from models.blocks.denoisers import sinusoid
 from models.blocks.diffusion import DiffusionConfig, GaussianDiffusion, standard_normal
-from models.rating_baselines.biased_mf import DomainFactors
-from models.rating_baselines.transferred import cold_ratings, factor_losses, train_only
+from models.rating_baselines.biased_mf import DomainFactors, factor_losses
+from models.rating_baselines.transferred import cold_ratings, train_only
 from models.rating_baselines.unit_scale import UnitScale
 from models.ratings import AUXILIARY, TARGET, Known, Pairs, Ratings, Users
 from models.recommender import Losses

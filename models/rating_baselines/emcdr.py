@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.rating_baselines.biased_mf import DomainFactors
-from models.rating_baselines.transferred import cold_ratings, factor_losses, train_only
+from models.rating_baselines.biased_mf import DomainFactors, factor_losses
+from models.rating_baselines.transferred import cold_ratings, train_only
 from models.ratings import AUXILIARY, TARGET, Known, Pairs, Ratings, Users
 from models.recommender import Losses
 

@@ -19,8 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.rating_baselines.biased_mf import DomainFactors
-from models.rating_baselines.transferred import cold_ratings, factor_losses, liked, train_only
+from models.rating_baselines.biased_mf import DomainFactors, factor_losses
+from models.rating_baselines.transferred import cold_ratings, liked, train_only
 from models.ratings import AUXILIARY, Known, Pairs, Ratings, Users
 from models.recommender import Losses
 

@@ -24,8 +24,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.blocks.losses import draw_items
-from models.rating_baselines.biased_mf import DomainFactors
-from models.rating_baselines.transferred import cold_ratings, factor_losses, liked, train_only
+from models.rating_baselines.biased_mf import DomainFactors, factor_losses
+from models.rating_baselines.transferred import cold_ratings, liked, train_only
 from models.rating_baselines.unit_scale import UnitScale
 from models.ratings import AUXILIARY, TARGET, Known, Pairs, Ratings, Users
 from models.recommender import Losses

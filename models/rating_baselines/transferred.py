@@ -8,13 +8,11 @@ switched off, from how far the user rates off the mean in the auxiliary domain.
 Shapes: N pairs or ratings, B users, L history length, D width.
 """
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.batch import PADDING
 from models.rating_baselines.biased_mf import DomainFactors
-from models.ratings import AUXILIARY, Known, Pairs, Ratings
-from models.recommender import Losses
+from models.ratings import AUXILIARY, Known, Pairs
 
 
 def train_only(model: nn.Module, *parts: nn.Module) -> None:
@@ -22,14 +20,6 @@ def train_only(model: nn.Module, *parts: nn.Module) -> None:
     model.requires_grad_(False)
     for part in parts:
         part.requires_grad_(True)
-
-
-def factor_losses(factors: DomainFactors, batch: Ratings, weight: float) -> Losses:
-    """Terms `rating`, the mean squared error of both domains, and `penalty`, weighed."""
-    return {
-        "rating": F.mse_loss(factors.ratings(batch.pairs), batch.rating_N),
-        "penalty": weight * factors.penalty(batch.pairs),
-    }
 
 
 def cold_ratings(

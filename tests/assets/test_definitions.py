@@ -11,7 +11,7 @@ from assets.definitions import build_defs, defs
 from assets.jobs import STAGES
 from assets.partitions import Partitions
 from assets.resources import Workspace
-from pipeline.catalog.rating_systems import RATING_SYSTEMS
+from pipeline.catalog.rating_systems import RATING_EXPERIMENTS, RATING_SYSTEMS
 from pipeline.catalog.systems import DEFAULT_SYSTEMS as SYSTEMS
 from pipeline.catalog.systems import EXPERIMENTS
 from pipeline.catalog.systems import SYSTEMS as KNOWN_SYSTEMS
@@ -37,6 +37,9 @@ INPUTS = {e: sorted({*KNOWN_SYSTEMS[EXPERIMENTS[e]], "candidates", *SEQUENCES}) 
 
 RATED = Partitions(Workspace().catalog).rating_systems
 """The rating systems that the project's own catalog names: all of them."""
+
+VARIED = Partitions(Workspace().catalog).rating_experiments
+"""The experiments on rating systems that the project's own catalog names."""
 
 GRAPH = {
     "raw": [],
@@ -68,6 +71,14 @@ GRAPH = {
     **({"ablation_report": [f"experiments/{e}" for e in NAMED]} if NAMED else {}),
     **{f"weights/{s}": list(RATING_SYSTEMS[s]) for s in RATED},
     **{f"predictions/{s}": [*RATING_SYSTEMS[s], f"weights/{s}"] for s in RATED},
+    **{
+        f"experiments/{e}": [
+            *RATING_SYSTEMS[RATING_EXPERIMENTS[e]],
+            f"weights/{RATING_EXPERIMENTS[e]}",
+        ]
+        for e in VARIED
+    },
+    "rating_ablation_report": [f"experiments/{e}" for e in VARIED],
     "rating_leaderboard": [
         *(f"{kind}/{s}" for kind in ("predictions", "weights") for s in RATED),
         *("ratings", "vocabulary"),
@@ -92,7 +103,10 @@ STAGE_OF = {
         *(f"predictions/{s}" for s in RATED),
         *("leaderboard", "rating_leaderboard"),
     ],
-    **({"experiments": [*(f"experiments/{e}" for e in NAMED), "ablation_report"]} if NAMED else {}),
+    "experiments": [
+        *(f"experiments/{e}" for e in (*NAMED, *VARIED)),
+        *("ablation_report", "rating_ablation_report"),
+    ],
 }
 
 

@@ -427,7 +427,7 @@ def test_starting_from_the_source_reads_it_even_without_a_network(world):
     for settings in (config, SMALL):
         model = _model(world, settings).eval()
         seen = []
-        model.unet.guided = lambda x, *_, seen=seen: seen.append(x) or x  # type: ignore[assignment]
+        model.unet.guided = lambda x, *_, seen=seen: seen.append(x) or x
         model.generate(torch.tensor(COLD))
         wanted = model.condition(torch.tensor(COLD)).repeat(SMALL.num_samples, 1)
         starts.append(torch.cosine_similarity(seen[0], wanted).mean())

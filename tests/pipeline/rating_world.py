@@ -38,10 +38,10 @@ class RatingWorld:
     catalog: Catalog = field(repr=False)
 
     def with_scenario(self, **changes: object) -> "RatingWorld":
-        return replace(self, scenario=replace(self.scenario, **changes))  # type: ignore[arg-type]
+        return replace(self, scenario=replace(self.scenario, **changes))
 
     def with_training(self, **changes: object) -> "RatingWorld":
-        training = replace(self.scenario.training, **changes)  # type: ignore[arg-type]
+        training = replace(self.scenario.training, **changes)
         return self.with_scenario(training=training)
 
     def copied(self, folder: Path) -> "RatingWorld":

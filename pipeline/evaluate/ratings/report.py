@@ -174,7 +174,7 @@ def _picture_blocks(report: RatingReport, rating_range: tuple[float, float]) -> 
             Heading("Generated and true target features"),
             Paragraph(
                 "Training users of both domains, so in-sample: of cold users there is no true"
-                " feature, because their target reviews are never read. A line joins the two"
+                " feature, because their target reviews are left out. A line joins the two"
                 " features of one user; the axes are the principal ones of both sets together."
             ),
             Picture("Generated and true features", feature_plane(report.background.features)),
