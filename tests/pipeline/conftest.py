@@ -1,5 +1,7 @@
 """A little world: two domains of twelve items, twenty users, prepared by the real stage."""
 
+import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from pipeline.prepare.interactions import build_interactions
 from pipeline.prepare.sequences import build_sequences
 from pipeline.prepare.vocabulary import build_vocabulary
 from pipeline.store import Store
+from tests.pipeline.stored import Stored
+from tests.s3_server import BUCKET, S3Server, s3_server
 
 DOMAINS = ("food", "tools")
 NUM_ITEMS = 12
@@ -92,3 +96,23 @@ def world(empty_world: World) -> World:
         write_items(empty_world.store, domain, titles)
     empty_world.prepare()
     return empty_world
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path) -> Stored:
+    return Stored(Store(tmp_path))
+
+
+@pytest.fixture(scope="session")
+def bucket_server() -> Iterator[S3Server]:
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+def in_bucket(bucket_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stored:
+    """A store below a prefix of its own in the bucket of one server."""
+    for name, value in bucket_server.variables.items():
+        monkeypatch.setenv(name, value)
+    url = f"s3://{BUCKET}/{uuid.uuid4().hex}"
+    return Stored(Store(url, temporary=tmp_path / "unfinished"), bucket_server)
