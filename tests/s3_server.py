@@ -53,6 +53,10 @@ class S3Server:
         listed = self.client.list_objects_v2(Bucket=BUCKET, Prefix=prefix)
         return [entry["Key"] for entry in listed.get("Contents", ())]
 
+    def empty(self) -> None:
+        for key in self.keys(""):
+            self.client.delete_object(Bucket=BUCKET, Key=key)
+
     def unfinished(self) -> int:
         """How many uploads were begun and neither completed nor aborted."""
         return len(self.client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", ()))
@@ -60,7 +64,10 @@ class S3Server:
     def refuse_all(self, refuse: bool) -> None:
         """Whether every key from now on is an unknown one."""
         count = b"0" if refuse else b"inf"
-        urllib.request.urlopen(f"{self.url}/moto-api/reset-auth", count, timeout=30).close()
+        request = urllib.request.Request(
+            f"{self.url}/moto-api/reset-auth", count, {"Content-Type": "text/plain"}
+        )
+        urllib.request.urlopen(request, timeout=30).close()
 
     def stop(self) -> None:
         self.process.kill()

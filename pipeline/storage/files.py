@@ -57,7 +57,8 @@ def open_files(root: Place, temporary: Path | None) -> Files:
     if isinstance(root, Path):
         return LocalFiles(root)
     if not root.startswith("s3://"):
-        raise ValueError(f"{root!r} is no place for a store: name a folder, or s3://bucket/prefix")
+        scheme = root.partition("://")[0]
+        raise ValueError(f"no store can lie at {scheme}://: name a folder, or s3://bucket/prefix")
     try:
         from pipeline.storage.s3 import S3Files
     except ModuleNotFoundError as error:

@@ -21,6 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionError,
     HTTPClientError,
     IncompleteReadError,
     NoCredentialsError,
@@ -47,6 +48,7 @@ _ATTEMPTS = 3  # to read one range; the requests alone are tried again by the li
 _LONGEST_HEADER = 100_000_000  # bytes, as safetensors has it
 _REFUSED = ("403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken")
 _BROKEN = (ResponseStreamingError, IncompleteReadError, ReadTimeoutError)
+_UNANSWERED = (ConnectionError, HTTPClientError, IncompleteReadError, RetriesExceededError)
 _FAILED = (BotoCoreError, ClientError, RetriesExceededError, S3DownloadFailedError)
 
 
@@ -62,7 +64,7 @@ class S3Files:
         match = _URL.fullmatch(url)
         if not match or ".." in url:
             raise ValueError(
-                f"{url!r} is no place for a store: write s3://bucket/prefix; keys and endpoint "
+                "the store's URL must be s3://bucket/prefix and nothing more: keys and endpoint "
                 "belong in AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL"
             )
         prefix = match["prefix"].strip("/")
@@ -180,7 +182,7 @@ class S3Files:
             )
         if code in ("412", "PreconditionFailed") or isinstance(error, S3DownloadFailedError):
             return "it was replaced while it was being read: read it again"
-        if isinstance(error, HTTPClientError | IncompleteReadError | RetriesExceededError):
+        if isinstance(error, _UNANSWERED):
             return (
                 f"the server does not answer ({error}): see whether it runs and what "
                 "AWS_ENDPOINT_URL names, then start again; what was stored before is whole"

@@ -1,6 +1,5 @@
 """A little world: two domains of twelve items, twenty users, prepared by the real stage."""
 
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -109,10 +108,25 @@ def bucket_server() -> Iterator[S3Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def bucket_store(
+    bucket_server: S3Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    """One for all tests: making a client takes longer than most of them."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, value in bucket_server.variables.items():
+            monkeypatch.setenv(name, value)
+        store = Store(f"s3://{BUCKET}/a/store", temporary=tmp_path_factory.mktemp("unfinished"))
+        assert not store.exists("client/made", ".now")
+    yield store
+
+
 @pytest.fixture
-def in_bucket(bucket_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stored:
-    """A store below a prefix of its own in the bucket of one server."""
+def in_bucket(
+    bucket_server: S3Server, bucket_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stored]:
+    """An empty store in a bucket."""
     for name, value in bucket_server.variables.items():
         monkeypatch.setenv(name, value)
-    url = f"s3://{BUCKET}/{uuid.uuid4().hex}"
-    return Stored(Store(url, temporary=tmp_path / "unfinished"), bucket_server)
+    yield Stored(bucket_store, bucket_server)
+    bucket_server.empty()
