@@ -41,15 +41,16 @@ max_rejected_rows = 5
 domains = ["food", "kitchen"]
 filters = { k_core = 4 }
 split = { valid = 0.2, test = 0.6 }
-training = { seeds = [0], max_epochs = 2 }
+training = { seeds = [0], max_epochs = 1 }
 candidates = { seeds = [0], num_negatives = 20 }
 systems = ["popularity", "sasrec"]
 
 [scenario.rated]
 domains = ["food", "kitchen"]
 task = "cold-start-rating"
-training = { seeds = [0, 1], max_epochs = 2 }
-systems = ["item_mean", "biased_mf", "ptupcdr"]
+split = { cold_ratios = [0.5] }
+training = { seeds = [0, 1], max_epochs = 1 }
+systems = ["item_mean", "biased_mf"]
 """
 
 WITH_MODELS = ("item_text", "generated_titles", "title_vectors", "pseudo_interactions")
