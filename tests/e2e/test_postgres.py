@@ -20,7 +20,7 @@ from pipeline.store import Store
 
 SETTINGS = PROJECT / "install/postgres/dagster.yaml"
 PASSWORD = "p@ss/w:rd %41 ü"
-RUN_SECONDS = 600
+RUN_SECONDS = 900
 
 SHOW_SETTINGS = "import dagster as dg; print(dg.DagsterInstance.get().info_str())"
 

@@ -12,7 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from botocore.config import Config
 
+from pipeline.storage import s3
 from pipeline.storage.files import StorageError
 from pipeline.store import Store
 from tests.cutting_proxy import CuttingProxy
@@ -109,6 +111,23 @@ def test_a_server_that_is_not_there_is_told_soon(
         with pytest.raises(StorageError, match=rf"report/demo\.md: .*{url}.*AWS_ENDPOINT_URL"):
             use()
         assert time.monotonic() - began < 60
+
+
+def test_a_server_that_falls_silent_is_given_up(
+    in_bucket: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert 0 < s3._PATIENCE.read_timeout <= 30 and 0 < s3._PATIENCE.connect_timeout <= 5
+    hasty = Config(read_timeout=0.5, retries={"mode": "standard", "total_max_attempts": 2})
+    monkeypatch.setattr(s3, "_PATIENCE", hasty)
+    with CuttingProxy(port(in_bucket), most_sent=0, silent=True) as proxy:
+        store = through(proxy, in_bucket.store, monkeypatch)
+        for use in (
+            lambda: store.write_text("report/demo", ".md", "x"),
+            lambda: store.read_text("report/demo", ".md"),
+        ):
+            with pytest.raises(StorageError, match=r"report/demo\.md: the server does not answer"):
+                use()
+    assert proxy.reached.is_set()
 
 
 def test_a_line_cut_in_the_middle_of_a_write_leaves_the_previous_table(
