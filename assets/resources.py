@@ -1,6 +1,7 @@
 """The workspace that assets work in: the data folder with its catalog, store and cache.
 
 The data folder is the project's `data/`, or what the environment variable COLDBRIDGE_DATA names.
+The store is its folder `store`, or what COLDBRIDGE_STORE names: a folder, or s3://bucket/prefix.
 Dagster's own state is a matter of DAGSTER_HOME and dagster.yaml.
 """
 
@@ -19,9 +20,10 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 class Workspace(dg.ConfigurableResource):
-    """Plain objects for pipeline functions; everything lies below one data folder."""
+    """Plain objects for pipeline functions; all but a store elsewhere lies below one folder."""
 
     data: str = os.environ.get("COLDBRIDGE_DATA", str(PROJECT / "data"))
+    store_root: str = os.environ.get("COLDBRIDGE_STORE", "")  # empty: below `data`
 
     @property
     def catalog(self) -> Catalog:
@@ -29,7 +31,9 @@ class Workspace(dg.ConfigurableResource):
 
     @property
     def store(self) -> Store:
-        return Store(Path(self.data) / "store")
+        if "://" in self.store_root:
+            return Store(self.store_root, temporary=self.cache / "unfinished")
+        return Store(Path(self.store_root) if self.store_root else Path(self.data) / "store")
 
     @property
     def cache(self) -> Path:

@@ -1,16 +1,17 @@
 """The store: the only place that turns keys into paths, and the only one that writes.
 
-A key is a path without its ending ("sequences/demo"). A write goes to a temporary file
-beside its destination, is synced and then renamed, so a reader or a killed run never sees
-half a file; what stood there before stays whole until the rename. Corruption is found by
-checksums on reading and named.
+A key is a path without its ending ("sequences/demo"). A write goes to a temporary file, and
+takes its place at one instant when it is whole: by a rename in a folder, by an upload in a
+bucket (`pipeline/storage`). So a reader or a killed run never sees half a file; what stood
+there before stays whole until then. Corruption is found by checksums on reading and named.
 """
 
 import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.atomic import replacing, scratch
 from pipeline.digest import TableDigest, digest_arrays, digest_json
+from pipeline.storage.files import Files, Place, StorageError, open_files
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +36,7 @@ class Artifact:
     """What a write left behind."""
 
     key: str
-    path: Path
+    path: Place  # a Path, or the URL of a remote store's
     digest: str  # of the logical content, 16 hex characters
     num_bytes: int
     num_rows: int | None = None  # tables only
@@ -45,7 +46,8 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Store:
-    root: Path
+    root: Place  # a folder's Path, or "s3://bucket/prefix"
+    temporary: Path | None = None  # a local folder for unfinished files: remote stores need one
 
     # -- tables ----------------------------------------------------------------------------
 
@@ -57,10 +59,10 @@ class Store:
         Raises ValueError where columns differ from the schema or a required value is null.
         """
         batches = rows.to_batches() if isinstance(rows, pa.Table) else rows
-        path, digest, num_rows = self._path(key, ".parquet"), TableDigest(schema), 0
+        name, digest, num_rows = _name(key, ".parquet"), TableDigest(schema), 0
         with (
             ThreadPoolExecutor(1) as hasher,
-            replacing(path) as temporary,
+            self._files.replacing(name) as temporary,
             pq.ParquetWriter(
                 temporary, schema, use_dictionary=_repeating(schema), **_PARQUET
             ) as writer,
@@ -75,37 +77,30 @@ class Store:
             writer.add_key_value_metadata({_DIGEST: digest.hexdigest()})
         return Artifact(
             key=key,
-            path=path,
+            path=self._files.place(name),
             digest=digest.hexdigest(),
-            num_bytes=path.stat().st_size,
+            num_bytes=self._files.num_bytes(name),
             num_rows=num_rows,
             schema=schema,
         )
 
     def read_table(self, key: str, columns: list[str] | None = None) -> pa.Table:
         """The table, page checksums verified. ValueError names a missing or corrupt file."""
-        path = self._existing(key, ".parquet")
-        try:
-            return pq.read_table(path, columns=columns, page_checksum_verification=True)
-        except (OSError, pa.ArrowException) as error:
-            raise _corrupt(path, error) from error
+        with self._opened(key) as file:
+            return pq.read_table(file, columns=columns, page_checksum_verification=True)
 
     def read_batches(self, key: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The table in batches, for what may not fit in memory."""
-        path = self._existing(key, ".parquet")
-        try:
-            with pq.ParquetFile(path, page_checksum_verification=True) as file:
-                yield from file.iter_batches(columns=columns)
-        except (OSError, pa.ArrowException) as error:
-            raise _corrupt(path, error) from error
+        with (
+            self._opened(key) as opened,
+            pq.ParquetFile(opened, page_checksum_verification=True) as file,
+        ):
+            yield from file.iter_batches(columns=columns)
 
     def num_rows(self, key: str) -> int:
         """How many rows a stored table has, without reading them."""
-        path = self._existing(key, ".parquet")
-        try:
-            return int(pq.read_metadata(path).num_rows)
-        except (OSError, pa.ArrowException) as error:
-            raise _corrupt(path, error) from error
+        with self._opened(key) as file:
+            return int(pq.read_metadata(file).num_rows)
 
     # -- tensors ---------------------------------------------------------------------------
 
@@ -121,14 +116,14 @@ class Store:
                 raise ValueError(f"{key}: tensor {name!r} holds values that are not finite")
         arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
         digest = digest_arrays(arrays)
-        path = self._path(key, ".safetensors")
-        with replacing(path) as temporary:
+        name = _name(key, ".safetensors")
+        with self._files.replacing(name) as temporary:
             save_file(arrays, temporary, metadata={**(metadata or {}), _DIGEST: digest})
         return Artifact(
             key=key,
-            path=path,
+            path=self._files.place(name),
             digest=digest,
-            num_bytes=path.stat().st_size,
+            num_bytes=self._files.num_bytes(name),
             shapes={name: array.shape for name, array in arrays.items()},
         )
 
@@ -136,69 +131,121 @@ class Store:
         """The tensors, digest verified. ValueError names a missing or corrupt file."""
         import torch
 
-        path = self._existing(key, ".safetensors")
-        arrays = _load_arrays(path)
-        if digest_arrays(arrays) != _load_metadata(path).get(_DIGEST):
-            raise _corrupt(path, "content differs from its digest")
+        name = self._existing(key, ".safetensors")
+        with self._files.whole(name) as path, self._corruption_named(name):
+            arrays, metadata = _load_arrays(path), _load_metadata(path)
+        if digest_arrays(arrays) != metadata.get(_DIGEST):
+            raise self._corrupt(name, "content differs from its digest")
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
     def digest(self, key: str) -> str:
         """The content digest that a table, a tensor file or a folder of them was stored with."""
         if self.exists(key, ".parquet"):
-            return _table_digest(self._path(key, ".parquet"))
+            with self._opened(key) as file:
+                metadata = pq.read_metadata(file).metadata or {}
+            return self._found(metadata.get(_DIGEST.encode(), b"").decode(), key, ".parquet")
         if self.exists(key, ".safetensors"):
-            return _tensors_digest(self._path(key, ".safetensors"))
-        folder = self._existing(key, "")
-        parts = sorted(path.stem for path in folder.glob("*.safetensors"))
+            return self._found(self._metadata(key).get(_DIGEST), key, ".safetensors")
+        parts = self._files.stems(_name(key, ""), ".safetensors")
+        if not parts:
+            raise self._missing(key, "")
         return digest_json([self.digest(f"{key}/{part}") for part in parts])
 
     def tensor_metadata(self, key: str) -> dict[str, str]:
         """The string metadata that `write_tensors` was given."""
-        metadata = _load_metadata(self._existing(key, ".safetensors"))
-        return {name: value for name, value in metadata.items() if name != _DIGEST}
+        return {name: value for name, value in self._metadata(key).items() if name != _DIGEST}
 
     # -- everything else -------------------------------------------------------------------
 
-    def write_text(self, key: str, suffix: str, text: str) -> Path:
-        """Write a report, a checkpoint's JSON or the like; returns its path."""
-        path = self._path(key, suffix)
-        with replacing(path) as temporary:
+    def write_text(self, key: str, suffix: str, text: str) -> Place:
+        """Write a report, a checkpoint's JSON or the like; returns where it lies."""
+        name = _name(key, suffix)
+        with self._files.replacing(name) as temporary:
             temporary.write_text(text, encoding="utf-8")
-        return path
+        return self._files.place(name)
 
     def read_text(self, key: str, suffix: str) -> str:
-        return self._existing(key, suffix).read_text(encoding="utf-8")
+        with self._files.whole(self._existing(key, suffix)) as path:
+            return path.read_text(encoding="utf-8")
 
-    @contextmanager
-    def scratch(self, key: str) -> Iterator[Path]:
-        """A file for what a stage cannot keep in memory, gone when the block ends."""
-        with scratch(self._path(key, ".scratch")) as path:
-            yield path
+    def scratch(self, key: str) -> AbstractContextManager[Path]:
+        """A local file for what a stage cannot keep in memory, gone when the block ends."""
+        return self._files.scratch(_name(key, ".scratch"))
 
     def exists(self, key: str, suffix: str) -> bool:
-        return self._path(key, suffix).exists()
+        return self._files.exists(_name(key, suffix))
 
     def delete(self, key: str, suffix: str) -> None:
-        self._path(key, suffix).unlink(missing_ok=True)
+        self._files.delete(_name(key, suffix))
 
-    def path(self, key: str, suffix: str) -> Path:
-        """Where an artifact lies, for people and the UI; not for writing."""
-        return self._path(key, suffix)
+    def num_bytes(self, key: str, suffix: str) -> int:
+        return self._files.num_bytes(self._existing(key, suffix))
 
-    def _path(self, key: str, suffix: str) -> Path:
-        if not _KEY.fullmatch(key) or ".." in key:
-            raise ValueError(
-                f"{key!r} is no store key: use letters, digits, '.', '_', '-' and '/' between names"
-            )
-        return self.root / f"{key}{suffix}"
+    def path(self, key: str, suffix: str) -> Place:
+        """Where an artifact lies (a folder of them: no suffix), for people and the UI; not for
+        writing. A URL where the store is remote."""
+        return self._files.place(_name(key, suffix))
 
-    def _existing(self, key: str, suffix: str) -> Path:
-        path = self._path(key, suffix)
-        if not path.exists():
-            asset, partition, *rest = [*key.split("/"), "all"]
-            name = "/".join([asset, *rest[:-1]])
-            raise ValueError(f"{path} is missing: materialize {name} of {partition} first")
-        return path
+    # -- below keys ------------------------------------------------------------------------
+
+    @cached_property
+    def _files(self) -> Files:
+        return open_files(self.root, self.temporary)
+
+    def _existing(self, key: str, suffix: str) -> str:
+        name = _name(key, suffix)
+        if not self._files.exists(name):
+            raise self._missing(key, suffix)
+        return name
+
+    def _missing(self, key: str, suffix: str) -> ValueError:
+        asset, partition, *rest = [*key.split("/"), "all"]
+        wanted = "/".join([asset, *rest[:-1]])
+        path = self.path(key, suffix)
+        return ValueError(f"{path} is missing: materialize {wanted} of {partition} first")
+
+    @contextmanager
+    def _opened(self, key: str) -> Iterator[Any]:
+        """A table for Parquet's readers; what they cannot read is named as corrupt."""
+        name = self._existing(key, ".parquet")
+        with self._files.opened(name) as file, self._corruption_named(name):
+            yield file
+
+    def _metadata(self, key: str) -> dict[str, str]:
+        name = self._existing(key, ".safetensors")
+        with self._files.headed(name) as path, self._corruption_named(name):
+            return _load_metadata(path)
+
+    @contextmanager
+    def _corruption_named(self, name: str) -> Iterator[None]:
+        from safetensors import SafetensorError
+
+        try:
+            yield
+        except StorageError:
+            raise  # of its place, not of the file
+        except (OSError, ValueError, pa.ArrowException, SafetensorError) as error:
+            raise self._corrupt(name, error) from error
+
+    def _corrupt(self, name: str, why: object) -> ValueError:
+        reason = " ".join(str(why).split())  # some readers' messages span lines
+        return ValueError(
+            f"{self._files.place(name)} is corrupt ({reason}): "
+            "delete it and materialize its asset again"
+        )
+
+    def _found(self, digest: str | None, key: str, suffix: str) -> str:
+        if not digest:
+            raise self._corrupt(_name(key, suffix), "it holds no digest")
+        return digest
+
+
+def _name(key: str, suffix: str) -> str:
+    if not _KEY.fullmatch(key) or ".." in key:
+        raise ValueError(
+            f"{key!r} is no store key: use letters, digits, '.', '_', '-' and '/' between names"
+        )
+    return f"{key}{suffix}"
 
 
 def _repeating(schema: pa.Schema) -> list[str]:
@@ -245,44 +292,15 @@ def _has_infinite_halves(array: pa.Array) -> bool:
     return bool(np.isinf(array.to_numpy(zero_copy_only=False)).any())
 
 
-def _table_digest(path: Path) -> str:
-    try:
-        metadata = pq.read_metadata(path).metadata or {}
-    except (OSError, pa.ArrowException) as error:
-        raise _corrupt(path, error) from error
-    if _DIGEST.encode() not in metadata:
-        raise _corrupt(path, "it holds no digest")
-    return str(metadata[_DIGEST.encode()].decode())
-
-
-def _tensors_digest(path: Path) -> str:
-    metadata = _load_metadata(path)
-    if _DIGEST not in metadata:
-        raise _corrupt(path, "it holds no digest")
-    return metadata[_DIGEST]
-
-
 def _load_arrays(path: Path) -> dict[str, np.ndarray]:
-    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise _corrupt(path, error) from error
+    return load_file(path)
 
 
 def _load_metadata(path: Path) -> dict[str, str]:
     """Of a safetensors file: its string metadata, without reading its tensors."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return file.metadata() or {}
-    except (SafetensorError, OSError, ValueError) as error:
-        raise _corrupt(path, error) from error
-
-
-def _corrupt(path: Path, why: Any) -> ValueError:
-    reason = " ".join(str(why).split())  # some readers' messages span lines
-    return ValueError(f"{path} is corrupt ({reason}): delete it and materialize its asset again")
+    with safe_open(path, framework="numpy") as file:
+        return file.metadata() or {}

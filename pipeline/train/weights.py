@@ -54,11 +54,10 @@ def load_report(store: Store, folder: str, seed: int) -> FitReport | None:
 
 def all_seeds(store: Store, folder: str, seeds: tuple[int, ...]) -> Artifact:
     """One artifact that stands for the weights of all seeds."""
-    paths = [store.path(f"{folder}/seed-{seed}", ".safetensors") for seed in seeds]
-    digests = [store.digest(f"{folder}/seed-{seed}") for seed in seeds]
+    keys = [f"{folder}/seed-{seed}" for seed in seeds]
     return Artifact(
         key=folder,
-        path=paths[0].parent,
-        digest=digest_json(digests),
-        num_bytes=sum(path.stat().st_size for path in paths),
+        path=store.path(folder, ""),
+        digest=digest_json([store.digest(key) for key in keys]),
+        num_bytes=sum(store.num_bytes(key, ".safetensors") for key in keys),
     )

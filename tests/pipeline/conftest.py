@@ -1,5 +1,6 @@
 """A little world: two domains of twelve items, twenty users, prepared by the real stage."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from pipeline.prepare.interactions import build_interactions
 from pipeline.prepare.sequences import build_sequences
 from pipeline.prepare.vocabulary import build_vocabulary
 from pipeline.store import Store
+from tests.pipeline.stored import Stored
+from tests.s3_server import BUCKET, S3Server, s3_server
 
 DOMAINS = ("food", "tools")
 NUM_ITEMS = 12
@@ -92,3 +95,38 @@ def world(empty_world: World) -> World:
         write_items(empty_world.store, domain, titles)
     empty_world.prepare()
     return empty_world
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path) -> Stored:
+    return Stored(Store(tmp_path))
+
+
+@pytest.fixture(scope="session")
+def bucket_server() -> Iterator[S3Server]:
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def bucket_store(
+    bucket_server: S3Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    """One for all tests: making a client takes longer than most of them."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, value in bucket_server.variables.items():
+            monkeypatch.setenv(name, value)
+        store = Store(f"s3://{BUCKET}/a/store", temporary=tmp_path_factory.mktemp("unfinished"))
+        assert not store.exists("client/made", ".now")
+    yield store
+
+
+@pytest.fixture
+def in_bucket(
+    bucket_server: S3Server, bucket_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stored]:
+    """An empty store in a bucket."""
+    for name, value in bucket_server.variables.items():
+        monkeypatch.setenv(name, value)
+    yield Stored(bucket_store, bucket_server)
+    bucket_server.empty()

@@ -1,8 +1,8 @@
-"""The store: whole files or none, and corruption that is found and named."""
+"""The store, wherever its files lie: whole files or none, and corruption that is found and
+named. Each test runs on a folder and on a bucket; what is of one of them alone lies in
+test_store_local.py and test_store_s3.py."""
 
-import signal
-import subprocess
-import sys
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from pipeline.store import Store
+from tests.pipeline.stored import Stored
 
-ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = pa.schema(
     [
         pa.field("user", pa.int64(), nullable=False),
@@ -22,50 +22,39 @@ SCHEMA = pa.schema(
     ]
 )
 
-STUCK_WRITER = """
-import sys, time
-from pathlib import Path
-import pyarrow as pa
-from pipeline.store import Store
 
-schema = pa.schema([pa.field("user", pa.int64(), nullable=False), pa.field("name", pa.string())])
-
-def rows():
-    batch = pa.RecordBatch.from_pydict({"user": range(500), "name": ["x"] * 500}, schema=schema)
-    for _ in range(20):
-        yield batch
-    print("in the middle", flush=True)
-    time.sleep(60)
-
-Store(Path(sys.argv[1])).write_table("reviews/food", schema, rows())
-"""
+@pytest.fixture(params=["folder", "bucket"])
+def stored(request: pytest.FixtureRequest) -> Stored:
+    return request.getfixturevalue(f"in_{request.param}")  # type: ignore[no-any-return]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
+def store(stored: Stored) -> Store:
+    return stored.store
 
 
 def table(*users: int) -> pa.Table:
     return pa.table({"user": users, "name": [f"user {user}" for user in users]}, SCHEMA)
 
 
-def flip(path: Path, position: int) -> None:
-    content = bytearray(path.read_bytes())
-    content[position] ^= 0xFF
-    path.write_bytes(bytes(content))
+def flipped(content: bytes, position: int) -> bytes:
+    changed = bytearray(content)
+    changed[position] ^= 0xFF
+    return bytes(changed)
 
 
 # -- tables ----------------------------------------------------------------------------------
 
 
-def test_a_table_comes_back_as_it_was_written(store: Store) -> None:
+def test_a_table_comes_back_as_it_was_written(store: Store, stored: Stored) -> None:
     artifact = store.write_table("reviews/food", SCHEMA, table(3, 1))
     assert store.read_table("reviews/food").equals(table(3, 1))
     assert store.read_table("reviews/food", ["user"]).column_names == ["user"]
     assert (artifact.key, artifact.num_rows) == ("reviews/food", 2)
     assert artifact.path == store.path("reviews/food", ".parquet")
-    assert artifact.num_bytes == artifact.path.stat().st_size
+    assert artifact.num_bytes == len(stored.read("reviews/food.parquet"))
+    assert artifact.num_bytes == store.num_bytes("reviews/food", ".parquet")
+    assert store.num_rows("reviews/food") == 2
     assert store.digest("reviews/food") == artifact.digest
 
 
@@ -100,14 +89,14 @@ def test_columns_are_put_in_the_schemas_order_and_type(store: Store) -> None:
     ids=["too few", "too many", "null", "text", "fraction"],
 )
 def test_rows_that_break_the_schema_are_refused(
-    store: Store, rows: dict[str, list[object]], said: str
+    store: Store, stored: Stored, rows: dict[str, list[object]], said: str
 ) -> None:
     store.write_table("reviews/food", SCHEMA, table(1))
     with pytest.raises(ValueError, match=said) as refusal:
         store.write_table("reviews/food", SCHEMA, pa.table(rows))
     assert "reviews/food" in str(refusal.value)
     assert store.read_table("reviews/food").equals(table(1))
-    assert [path.name for path in (store.root / "reviews").iterdir()] == ["food.parquet"]
+    assert stored.names() == ["reviews/food.parquet"]
 
 
 @pytest.mark.parametrize("number", [pa.float16(), pa.float32()], ids=str)
@@ -144,7 +133,7 @@ def test_vectors_that_do_not_fit_the_schema_are_refused(
     assert not store.exists("vectors", ".parquet")
 
 
-def test_a_writer_that_fails_leaves_the_previous_table(store: Store) -> None:
+def test_a_writer_that_fails_leaves_the_previous_table(store: Store, stored: Stored) -> None:
     def rows() -> Iterator[pa.RecordBatch]:
         yield from table(7).to_batches()
         raise KeyError("the source broke")
@@ -153,67 +142,19 @@ def test_a_writer_that_fails_leaves_the_previous_table(store: Store) -> None:
     with pytest.raises(KeyError, match="the source broke"):
         store.write_table("reviews/food", SCHEMA, rows())
     assert store.read_table("reviews/food").equals(table(1, 2))
-    assert [path.name for path in (store.root / "reviews").iterdir()] == ["food.parquet"]
+    assert stored.names() == ["reviews/food.parquet"]
 
 
-def test_a_killed_writer_leaves_the_previous_table_and_its_rest_is_swept(store: Store) -> None:
-    before = store.write_table("reviews/food", SCHEMA, table(1, 2))
-    writer = subprocess.Popen(
-        [sys.executable, "-c", STUCK_WRITER, str(store.root)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert writer.stdout and writer.stdout.readline() == "in the middle\n"
-    folder = store.root / "reviews"
-    store.write_table("reviews/books", SCHEMA, table(5))
-    assert len(list(folder.glob(".*.tmp"))) == 1  # of a writer that lives: not swept
-    writer.kill()
-    assert writer.wait() == -signal.SIGKILL
-    writer.stdout.close()
-    assert store.read_table("reviews/food").equals(table(1, 2))
-    assert store.digest("reviews/food") == before.digest
-    assert len(list(folder.glob(".*.tmp"))) == 1
-    store.write_table("reviews/books", SCHEMA, table(5))
-    assert sorted(path.name for path in folder.iterdir()) == ["books.parquet", "food.parquet"]
-
-
-FULL_DISK_WRITER = """
-import resource, sys
-from pathlib import Path
-import numpy as np
-import pyarrow as pa
-from pipeline.store import Store
-
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-table = pa.table({"number": np.random.default_rng(0).standard_normal(10_000)})
-try:
-    Store(Path(sys.argv[1])).write_table("reviews/food", table.schema, table)
-except OSError as error:
-    print("refused")
-"""
-
-
-def test_a_full_disk_leaves_the_previous_table_and_no_rest(store: Store) -> None:
-    store.write_table("reviews/food", SCHEMA, table(1, 2))
-    writer = subprocess.run(
-        [sys.executable, "-c", FULL_DISK_WRITER, store.root],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert writer.stdout == "refused\n"
-    assert store.read_table("reviews/food").equals(table(1, 2))
-    assert [path.name for path in (store.root / "reviews").iterdir()] == ["food.parquet"]
-
-
-def test_a_flipped_byte_in_the_data_is_found_and_the_file_named(store: Store) -> None:
+def test_a_flipped_byte_in_the_data_is_found_and_the_file_named(
+    store: Store, stored: Stored
+) -> None:
     """Page headers hold statistics that nobody reads; a flip there may pass, and does no harm."""
-    artifact = store.write_table("reviews/food", SCHEMA, table(*range(2000)))
-    pristine, found = artifact.path.read_bytes(), 0
-    places = np.linspace(4, _end_of_data(artifact.path) - 1, num=40, dtype=int)
+    store.write_table("reviews/food", SCHEMA, table(*range(2000)))
+    pristine, found = stored.read("reviews/food.parquet"), 0
+    many = 8 if stored.server else 40
+    places = np.linspace(4, _end_of_data(pristine) - 1, num=many, dtype=int)
     for place in places:
-        flip(artifact.path, place)
+        stored.write("reviews/food.parquet", flipped(pristine, place))
         try:
             assert store.read_table("reviews/food").equals(table(*range(2000)))
         except ValueError as error:
@@ -221,12 +162,11 @@ def test_a_flipped_byte_in_the_data_is_found_and_the_file_named(store: Store) ->
             with pytest.raises(ValueError, match=r"food\.parquet is corrupt .* materialize"):
                 list(store.read_batches("reviews/food"))
             found += 1
-        artifact.path.write_bytes(pristine)
     assert found >= len(places) - 2
 
 
-def _end_of_data(path: Path) -> int:
-    groups = pq.read_metadata(path)
+def _end_of_data(content: bytes) -> int:
+    groups = pq.read_metadata(io.BytesIO(content))
     columns = [
         groups.row_group(group).column(column)
         for group in range(groups.num_row_groups)
@@ -239,9 +179,9 @@ def _end_of_data(path: Path) -> int:
 
 
 @pytest.mark.parametrize("kept", [0, 3, 50, -1])
-def test_a_truncated_table_is_named(store: Store, kept: int) -> None:
-    path = store.write_table("reviews/food", SCHEMA, table(*range(2000))).path
-    path.write_bytes(path.read_bytes()[:kept])
+def test_a_truncated_table_is_named(store: Store, stored: Stored, kept: int) -> None:
+    store.write_table("reviews/food", SCHEMA, table(*range(2000)))
+    stored.write("reviews/food.parquet", stored.read("reviews/food.parquet")[:kept])
     with pytest.raises(ValueError, match=r"food\.parquet is corrupt"):
         store.read_table("reviews/food")
     with pytest.raises(ValueError, match=r"food\.parquet is corrupt"):
@@ -250,8 +190,10 @@ def test_a_truncated_table_is_named(store: Store, kept: int) -> None:
         store.digest("reviews/food")
 
 
-def test_a_table_from_elsewhere_has_no_digest(store: Store) -> None:
-    pq.write_table(table(1), store.root / "foreign.parquet")
+def test_a_table_from_elsewhere_has_no_digest(store: Store, stored: Stored) -> None:
+    foreign = io.BytesIO()
+    pq.write_table(table(1), foreign)
+    stored.write("foreign.parquet", foreign.getvalue())
     with pytest.raises(ValueError, match=r"foreign\.parquet is corrupt .*digest"):
         store.digest("foreign")
 
@@ -261,6 +203,8 @@ def test_what_is_missing_is_named_with_the_asset_that_makes_it(store: Store) -> 
         store.read_table("reviews/food")
     with pytest.raises(ValueError, match=r"materialize weights/lgcd of demo"):
         store.read_tensors("weights/demo/lgcd")
+    with pytest.raises(ValueError, match=r"materialize weights/lgcd of demo"):
+        store.digest("weights/demo/lgcd")
 
 
 # -- tensors ---------------------------------------------------------------------------------
@@ -292,21 +236,22 @@ def test_tensors_that_are_not_finite_are_refused_by_name(store: Store, value: fl
     assert not store.exists("weights/a", ".safetensors")
 
 
-def test_a_flipped_byte_of_a_tensor_is_found_and_the_file_named(store: Store) -> None:
-    artifact = store.write_tensors("weights/a", tensors())
-    pristine = artifact.path.read_bytes()
+def test_a_flipped_byte_of_a_tensor_is_found_and_the_file_named(
+    store: Store, stored: Stored
+) -> None:
+    store.write_tensors("weights/a", tensors())
+    pristine = stored.read("weights/a.safetensors")
     start = 8 + int.from_bytes(pristine[:8], "little")
-    for place in (0, 8, *np.linspace(start, len(pristine) - 1, num=20, dtype=int)):
-        flip(artifact.path, place)
+    for place in (0, 8, *np.linspace(start, len(pristine) - 1, num=6, dtype=int)):
+        stored.write("weights/a.safetensors", flipped(pristine, place))
         with pytest.raises(ValueError, match=r"a\.safetensors is corrupt .* materialize"):
             store.read_tensors("weights/a")
-        artifact.path.write_bytes(pristine)
 
 
 @pytest.mark.parametrize("kept", [0, 5, 100, -1])
-def test_truncated_tensors_are_named(store: Store, kept: int) -> None:
-    path = store.write_tensors("weights/a", tensors()).path
-    path.write_bytes(path.read_bytes()[:kept])
+def test_truncated_tensors_are_named(store: Store, stored: Stored, kept: int) -> None:
+    store.write_tensors("weights/a", tensors())
+    stored.write("weights/a.safetensors", stored.read("weights/a.safetensors")[:kept])
     with pytest.raises(ValueError, match=r"a\.safetensors is corrupt"):
         store.read_tensors("weights/a")
     with pytest.raises(ValueError, match=r"a\.safetensors is corrupt"):
@@ -328,7 +273,9 @@ def test_a_folder_of_tensors_has_a_digest_of_its_files(store: Store) -> None:
 @pytest.mark.parametrize(
     "key", ["../out", "a/../b", "a/..", "/etc/passwd", "a//b", "a/", "", ".hidden", "a b", "a\\b"]
 )
-def test_keys_that_could_leave_the_store_are_refused(store: Store, key: str) -> None:
+def test_keys_that_could_leave_the_store_are_refused(
+    store: Store, stored: Stored, key: str
+) -> None:
     for use in (
         lambda: store.write_table(key, SCHEMA, table(1)),
         lambda: store.write_tensors(key, {"x": torch.zeros(1)}),
@@ -339,13 +286,20 @@ def test_keys_that_could_leave_the_store_are_refused(store: Store, key: str) -> 
     ):
         with pytest.raises(ValueError, match="is no store key"):
             use()
-    assert list(store.root.iterdir()) == []
+    assert stored.names() == []
 
 
 def test_texts_are_replaced_whole_and_deleted(store: Store) -> None:
     store.write_text("report/demo", ".md", "# Zürich")
-    assert store.write_text("report/demo", ".md", "# Bäckerei").name == "demo.md"
+    assert str(store.write_text("report/demo", ".md", "# Bäckerei")).endswith("report/demo.md")
     assert store.read_text("report/demo", ".md") == "# Bäckerei"
     store.delete("report/demo", ".md")
     store.delete("report/demo", ".md")
     assert not store.exists("report/demo", ".md")
+
+
+def test_a_scratch_file_is_local_and_gone_when_its_block_ends(store: Store) -> None:
+    with store.scratch("reviews/food") as path:
+        path.write_text("rows")
+        assert isinstance(path, Path) and path.exists()
+    assert not path.exists() and not store.exists("reviews/food", ".scratch")

@@ -62,7 +62,7 @@ def _artifact(stored: StoredRatingRun, store: Store) -> Artifact:
     ]
     return Artifact(
         key=stored.folder,
-        path=parts[0].path.parent,
+        path=store.path(stored.folder, ""),
         digest=digest_json([part.digest for part in parts]),
         num_bytes=sum(part.num_bytes for part in parts),
     )
