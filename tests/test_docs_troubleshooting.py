@@ -1,8 +1,10 @@
-"""docs/troubleshooting.md quotes the program: every message there is produced here, and compared."""
+"""docs/troubleshooting.md quotes the program: each message is produced here, and compared."""
 
 import errno
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -82,10 +84,32 @@ def stopped(data: Path) -> None:
     materialized(work)  # type: ignore[arg-type]
 
 
-def makefile(data: Path) -> str:
-    text = (PROJECT / "Makefile").read_text(encoding="utf-8")
-    (torch,) = re.findall(r"^TORCH := (.*)$", text, re.M)
-    return text.replace("$(TORCH)", torch)
+def made(data: Path, target: str, *variables: str) -> str:
+    """What `make` says where the environment's Python fails at all it is asked."""
+    script(data / "venv" / "bin" / "python", "exit 1")
+    command = ["make", "--no-print-directory", target, f"VENV={data}/venv", "EXTRA=cpu", *variables]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode, "make went on"
+    return done.stdout.split("exit 1; }")[-1] + done.stderr
+
+
+def without_torch(data: Path) -> str:
+    return made(data, "install-cpu")
+
+
+def of_an_old_python(data: Path) -> str:
+    old = data / "python3.9"
+    pretended = "import sys; sys.version_info = (3, 9); exec(sys.argv[1])"
+    script(old, f'exec {sys.executable} -c "{pretended}" "$2"')
+    said = made(data, "install", f"PYTHON={old}")
+    assert "pip" not in said
+    return said
+
+
+def script(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    path.chmod(0o755)
 
 
 def words_of(module: ModuleType, **values: object) -> str:
@@ -102,7 +126,8 @@ def skipped(data: Path) -> str:
 
 
 PRODUCED: tuple[Callable[[Path], object], ...] = (
-    makefile,
+    without_torch,
+    of_an_old_python,
     lambda data: words_of(webserver, DEFAULT_WEBSERVER_PORT=3000),
     lambda data: words_of(dev, dagster_yaml_path__name="dagster.yaml"),
     lambda data: os.strerror(errno.EADDRINUSE).lower(),
