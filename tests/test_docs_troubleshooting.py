@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import dagster as dg
+import polars as pl
 import pytest
 from dagster._cli import dev
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
@@ -19,13 +20,14 @@ from dagster_webserver import cli as webserver
 
 from assets.present import materialized
 from assets.resources import PROJECT
-from pipeline.catalog import Catalog, load_catalog
+from pipeline.catalog import Catalog, Scenario, load_catalog
 from pipeline.columns import REVIEWS
 from pipeline.evaluate.recommend import recommend
 from pipeline.extract.local_models import resolve_model
 from pipeline.ingest.items import ingest_items
 from pipeline.ingest.raw import prepare_raw
 from pipeline.ingest.reviews import ingest_reviews
+from pipeline.prepare.splits import assign_parts
 from pipeline.store import Store
 
 PAGE = (PROJECT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
@@ -75,6 +77,11 @@ def too_few_items(data: Path) -> None:
         sizes = (8, 24)
 
     recommend(None, None, Space(), 10)  # type: ignore[arg-type]
+
+
+def too_few_users(data: Path) -> None:
+    users = pl.DataFrame({"user_id": list("abcd"), "num_domains": [2] * 4, "part": [None] * 4})
+    assign_parts(users, Scenario(name="my-shop", domains=("my-books", "my-films")))
 
 
 def stopped(data: Path) -> None:
@@ -142,6 +149,7 @@ PRODUCED: tuple[Callable[[Path], object], ...] = (
     lambda data: get_run_crash_explanation("Run execution process for 6b1c0d3e", -9),
     stopped,
     too_few_items,
+    too_few_users,
     lambda data: resolve_model("package:llm_absent", data),
     lambda data: resolve_model("meta-llama/Llama-3.1-8B-Instruct", data),
 )
