@@ -59,6 +59,8 @@ def test_two_exports_become_a_leaderboard_without_a_language_model(
     run.main()
     printed = capsys.readouterr().out
     assert "# Dataset card: my-shop" in printed and "# Leaderboard: my-shop" in printed
+    for row in ("users active in two domains or more", "items with title"):
+        assert f"`{row}`" in TUTORIAL and f"| {row} |" in printed
     assert "The LLM wrote titles" not in printed
     store = shop / "data" / "store"
     assert not (store / "generated_titles").exists() and not (store / "item_text").exists()
@@ -72,7 +74,7 @@ def test_two_exports_become_a_leaderboard_without_a_language_model(
         if (row["metric"], row["pool"]) == ("HR@10", "full")
     }
     for domain in ("my-books", "my-films"):
-        assert hits["cooccurrence", domain][0] > hits["popularity", domain][0]
+        assert hits["cooccurrence", domain][0] == 1 and hits["popularity", domain][0] < 0.5
     assert sum(users for (system, _), (_, users) in hits.items() if system == "popularity") == 20
     recommended = pq.read_table(store / "recommendations/my-shop/cooccurrence.parquet").to_pylist()
     assert len(recommended) == 10 * 20 and all(row["title"] for row in recommended)
