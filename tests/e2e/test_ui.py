@@ -363,6 +363,21 @@ def test_a_stage_of_a_scenario_is_materialized_from_the_graph_and_its_plot_is_dr
     assert plot.evaluate("image => image.naturalWidth") > 300
 
 
+def test_a_job_that_brings_up_to_date_is_launched_from_its_launchpad(
+    server: Server, page: Any
+) -> None:
+    """The clicks that `make dev` names, with a domain of three lines in the demo's place."""
+    page.goto(server.url)
+    page.locator("a[href='/jobs']").first.click()
+    page.locator("a[href$='/jobs/domain']").first.click()
+    page.get_by_role("tab", name="Launchpad").click()
+    page.get_by_placeholder("Partition").fill("odd")
+    page.get_by_role("menuitem").filter(has_text="odd").first.click()
+    page.get_by_role("button", name="Launch Run").click()
+    page.get_by_text("Success", exact=True).first.wait_for(timeout=RUN_SECONDS * 1000)
+    assert Store(server.data / "store").read_table("reviews/odd").num_rows == 2
+
+
 def _run_job_by_clicking(server: Server, page: Any, job: str, partition: str) -> str:
     """Launch a job of assets for one partition; returns the run, which may not have begun."""
     before = {run["runId"] for run in _runs(server)}
