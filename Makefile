@@ -28,8 +28,12 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Where port 3000 is in use Dagster takes another one, unless PORT says which it shall be.
 dev: install
-	$(BIN)/dg dev
+	@echo "The UI comes up in half a minute at http://127.0.0.1:$(or $(PORT),3000), or where the log"
+	@echo "says if that port is in use. First clicks: Jobs, everything, Launchpad; choose the"
+	@echo "partition demo; Launch Run. Ctrl-C stops all of it and forgets nothing."
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/dg dev $(if $(PORT),--port $(PORT))
 
 clean:
 	rm -rf $(VENV) data/store data/cache data/.dagster data/raw/demo

@@ -10,16 +10,16 @@ from pipeline.evaluate import VERSION
 
 GROUP = "evaluate"
 
-_UPSTREAM = (
-    "sequences",
-    "vocabulary",
-    "candidates",
+_PREPARED = ("sequences", "vocabulary", "candidates")
+_BY_MODELS = (
     "item_text",
     "generated_titles",
     "title_vectors",
     "pseudo_interactions",
+    "encoders",
 )
-"""What the leaderboard names the digests of; of titles and sequences it also reads figures."""
+"""What the leaderboard names the digests of; of titles and sequences it also reads figures. The
+latter are there where a system needs them."""
 
 
 def evaluate_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
@@ -95,11 +95,11 @@ def _leaderboard(catalog: Catalog) -> dg.AssetsDefinition:
         for system in partitions.systems
     ]
 
-    with_encoders = partitions.with_encoders
-    encoders = [own_partition("encoders", with_encoders)] if with_encoders else []
+    needed = {name: partitions.resting_on(name) for name in _BY_MODELS}
+    by_models = [own_partition(name, names) for name, names in needed.items() if names]
 
     @dg.asset(
-        deps=[*compared, *encoders, *own_partitions(_UPSTREAM, pairs)],
+        deps=[*compared, *by_models, *own_partitions(_PREPARED, pairs)],
         partitions_def=partitions_of(pairs),
         group_name=GROUP,
         kinds={"parquet", "html"},

@@ -36,10 +36,17 @@ def extract_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
 
 
 def _scenario_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
-    pairs = Partitions(catalog).pairs
-    if not pairs:
-        return []
+    """Of the pairs whose systems read them; none where there are no such pairs."""
+    partitions = Partitions(catalog)
+    with_texts = partitions.resting_on("item_text")
+    with_titles = partitions.resting_on("generated_titles")
+    return [
+        *([_item_text(catalog, with_texts)] if with_texts else []),
+        *([_generated_titles(catalog, with_titles)] if with_titles else []),
+    ]
 
+
+def _item_text(catalog: Catalog, pairs: Sequence[str]) -> dg.AssetsDefinition:
     @dg.asset(
         deps=own_partitions(["vocabulary"], pairs),
         partitions_def=partitions_of(pairs),
@@ -59,6 +66,10 @@ def _scenario_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
             lambda: check_item_vectors(scenario, workspace.store),
         )
 
+    return item_text
+
+
+def _generated_titles(catalog: Catalog, pairs: Sequence[str]) -> dg.AssetsDefinition:
     @dg.asset(
         deps=own_partitions(["vocabulary", "sequences"], pairs),
         partitions_def=partitions_of(pairs),
@@ -88,7 +99,7 @@ def _scenario_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
             lambda: build_generated_titles(workspace.catalog, scenario, workspace.store, extraction)
         )
 
-    return [item_text, generated_titles]
+    return generated_titles
 
 
 def _domain_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:

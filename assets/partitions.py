@@ -11,7 +11,7 @@ import dagster as dg
 
 from pipeline.catalog import Catalog
 from pipeline.catalog.rating_systems import RATING_EXPERIMENTS, RATING_SYSTEMS
-from pipeline.catalog.systems import EXPERIMENTS, SYSTEMS
+from pipeline.catalog.systems import EXPERIMENTS, SYSTEMS, artifacts_of
 
 SEQUENCE_TASKS = ("inter-domain", "cross-domain-sequential")
 
@@ -52,11 +52,13 @@ class Partitions:
         """The pairs that train and compare a system."""
         return [name for name in self.pairs if system in self.catalog.scenarios[name].systems]
 
-    @property
-    def with_encoders(self) -> list[str]:
-        """The pairs with a system that starts from LGCD's stage 1."""
-        starting = [name for name, inputs in SYSTEMS.items() if "encoders" in inputs]
-        return sorted({name for system in starting for name in self.of_system(system)})
+    def resting_on(self, artifact: str) -> list[str]:
+        """The pairs with a system that needs an artifact, directly or by way of another one.
+
+        What no system of a pair needs is not made of it: counts alone cost no language model.
+        """
+        scenarios = self.catalog.scenarios
+        return [name for name in self.pairs if artifact in artifacts_of(scenarios[name].systems)]
 
     @property
     def systems(self) -> list[str]:

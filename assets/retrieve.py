@@ -1,5 +1,7 @@
 """Retrieve, by scenario: generated titles as vectors, and grounded in real items."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from assets.partitions import Partitions, own_partitions, partitions_of
@@ -15,10 +17,17 @@ GROUP = "retrieve"
 
 
 def retrieve_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
-    pairs = Partitions(catalog).pairs
-    if not pairs:
-        return []
+    """Of the pairs whose systems read them; none where there are no such pairs."""
+    partitions = Partitions(catalog)
+    embedded = partitions.resting_on("title_vectors")
+    grounded = partitions.resting_on("pseudo_interactions")
+    return [
+        *([_title_vectors(catalog, embedded)] if embedded else []),
+        *([_pseudo_interactions(catalog, grounded)] if grounded else []),
+    ]
 
+
+def _title_vectors(catalog: Catalog, pairs: Sequence[str]) -> dg.AssetsDefinition:
     @dg.asset(
         deps=own_partitions(["generated_titles"], pairs),
         partitions_def=partitions_of(pairs),
@@ -34,6 +43,10 @@ def retrieve_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         extraction = observed_extraction(context, workspace, engine)
         return materialized(lambda: build_title_vectors(scenario, workspace.store, extraction))
 
+    return title_vectors
+
+
+def _pseudo_interactions(catalog: Catalog, pairs: Sequence[str]) -> dg.AssetsDefinition:
     @dg.asset(
         deps=own_partitions(["title_vectors", "item_text", "vocabulary", "sequences"], pairs),
         partitions_def=partitions_of(pairs),
@@ -52,4 +65,4 @@ def retrieve_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
             lambda: build_pseudo_interactions(scenario, workspace.store, GroundingConfig())
         )
 
-    return [title_vectors, pseudo_interactions]
+    return pseudo_interactions

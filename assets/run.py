@@ -12,6 +12,8 @@ from assets.definitions import all_assets
 from assets.partitions import Partitions
 from assets.refresh import refresh
 from assets.resources import PROJECT, Workspace
+from pipeline.catalog import Scenario
+from pipeline.catalog.systems import artifacts_of
 
 
 def main() -> None:
@@ -34,7 +36,7 @@ def main() -> None:
     if arguments.name in catalog.scenarios:
         print(workspace.store.read_text(f"dataset_card/{arguments.name}", ".md"))
     if arguments.name in Partitions(catalog).pairs:
-        _print_leaderboard(workspace, arguments.name)
+        _print_leaderboard(workspace, catalog.scenarios[arguments.name])
     _print_done(done, time.perf_counter() - started)
 
 
@@ -48,13 +50,15 @@ def log_to_console() -> None:
     logger.addHandler(console)
 
 
-def _print_leaderboard(workspace: Workspace, scenario: str) -> None:
-    store = workspace.store
-    print(store.read_text(f"leaderboard/{scenario}", ".md"))
-    titles = store.read_table(f"generated_titles/{scenario}", ["part"])["part"].to_pylist()
-    print(f"The LLM wrote titles for {titles.count('single')} single-domain users.")
-    print(f"Report:          {store.path(f'leaderboard/{scenario}', '.html')}")
-    print(f"Recommendations: {store.path(f'recommendations/{scenario}/lgcd', '.parquet')}")
+def _print_leaderboard(workspace: Workspace, scenario: Scenario) -> None:
+    store, name = workspace.store, scenario.name
+    print(store.read_text(f"leaderboard/{name}", ".md"))
+    if "generated_titles" in artifacts_of(scenario.systems):
+        titles = store.read_table(f"generated_titles/{name}", ["part"])["part"].to_pylist()
+        print(f"The LLM wrote titles for {titles.count('single')} single-domain users.")
+    print(f"Report:          {store.path(f'leaderboard/{name}', '.html')}")
+    recommendations = store.path(f"recommendations/{name}/popularity", ".parquet").parent
+    print(f"Recommendations: {recommendations}, a table for each system")
 
 
 def _print_done(done: list[str], seconds: float) -> None:

@@ -13,13 +13,13 @@ GROUP = "train"
 
 
 def train_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
-    systems = Partitions(catalog).systems
-    encoders = [_encoders(catalog)] if any("encoders" in SYSTEMS[name] for name in systems) else []
-    return [*encoders, *(_weights(catalog, system) for system in systems)]
+    partitions = Partitions(catalog)
+    encoders = [_encoders(catalog)] if partitions.resting_on("encoders") else []
+    return [*encoders, *(_weights(catalog, system) for system in partitions.systems)]
 
 
 def _encoders(catalog: Catalog) -> dg.AssetsDefinition:
-    names = Partitions(catalog).with_encoders
+    names = Partitions(catalog).resting_on("encoders")
 
     @dg.asset(
         deps=own_partitions(ENCODER_INPUTS, names),

@@ -1,5 +1,7 @@
 """The systems that a scenario may train and compare, and what each is trained from."""
 
+from collections.abc import Iterable
+
 _SEQUENCES = ("sequences", "vocabulary")
 _SELECTED = (*_SEQUENCES, "candidates")  # selected on validation users
 _TEXT = (*_SELECTED, "item_text")
@@ -31,6 +33,25 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
     "lgcd_plus": _TEXT,
 }
 """Every system, and the artifacts that it is trained from."""
+
+_MADE_FROM = {
+    "encoders": ENCODER_INPUTS,
+    "pseudo_interactions": ("item_text", "title_vectors"),
+    "title_vectors": ("generated_titles",),
+}
+"""What of these artifacts is made from others that models have to make."""
+
+
+def artifacts_of(systems: Iterable[str]) -> set[str]:
+    """All that the systems rest on: what each is trained from, and what that is made from."""
+    waiting = [name for system in systems for name in SYSTEMS[system]]
+    found = set()
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        waiting += _MADE_FROM.get(name, ())
+    return found
+
 
 DEFAULT_SYSTEMS = (
     "popularity",

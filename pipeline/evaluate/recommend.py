@@ -38,7 +38,8 @@ def recommend(
     """
     if not 1 <= top_n <= min(space.sizes):
         raise ValueError(
-            f"top_n = {top_n}: it must lie in 1..{min(space.sizes)}, the items there are"
+            f"top_n = {top_n}: it must lie in 1..{min(space.sizes)}, the items of the smallest "
+            "domain: lower the scenario's top_n, or its k_core to keep more items"
         )
     items, scores = [], []
     for _, scores_BV in target_scores(model, cases, space, batch_size=batch_size, device=device):

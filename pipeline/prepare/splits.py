@@ -45,6 +45,7 @@ def assign_parts(users: pl.DataFrame, scenario: Scenario) -> pl.DataFrame:
     order = np.random.default_rng(scenario.split.seed).permutation(overlap.height)
     num_valid = round(scenario.split.valid * overlap.height)
     num_test = round(scenario.split.test * overlap.height)
+    _check_all_have_some(scenario, overlap.height, num_valid, num_test)
     part = np.full(overlap.height, "overlap", dtype=object)
     part[order[:num_valid]] = "valid"
     part[order[num_valid : num_valid + num_test]] = "test"
@@ -54,6 +55,18 @@ def assign_parts(users: pl.DataFrame, scenario: Scenario) -> pl.DataFrame:
             overlap.with_columns(pl.Series("part", part.tolist(), dtype=pl.String)),
         ]
     )
+
+
+def _check_all_have_some(scenario: Scenario, num: int, num_valid: int, num_test: int) -> None:
+    """ValueError where nobody would train, validate or test: nothing after it could say why."""
+    if min(num_valid, num_test, num - num_valid - num_test) < 1:
+        raise ValueError(
+            f"scenario {scenario.name!r}: of {num} users of several domains {num_valid} would "
+            f"validate, {num_test} test and {num - num_valid - num_test} train, and each needs one "
+            f"at least: change scenario.{scenario.name}.split.valid = {scenario.split.valid} and "
+            f"split.test = {scenario.split.test}, or keep more users by scenario."
+            f"{scenario.name}.filters"
+        )
 
 
 def _published(users: pl.DataFrame, scenario: Scenario) -> pl.DataFrame:

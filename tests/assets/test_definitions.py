@@ -162,6 +162,28 @@ def test_ingest_is_partitioned_by_domain_and_the_rest_by_the_scenarios_that_need
             assert keys == ["other", "small"], name
 
 
+def test_titles_and_text_vectors_are_made_for_pairs_whose_systems_need_them(
+    workspace: Callable[..., Workspace],
+) -> None:
+    counted = workspace(more='systems = ["popularity", "cooccurrence"]')
+    nodes = _nodes(build_defs(counted))
+    of = {name: node.partitions_def.get_partition_keys() for name, node in nodes.items()}
+    for name in ("item_text", "generated_titles", "title_vectors", "pseudo_interactions"):
+        assert of[name] == ["small"], name
+    for name in ("weights/cooccurrence", "scores/popularity", "leaderboard", "candidates"):
+        assert {"other", "small"} <= set(of[name]), name
+    path = Path(counted.data) / "catalog.toml"
+    path.write_text(
+        path.read_text().replace(
+            "[scenario.small]", '[scenario.small]\nsystems = ["popularity", "item_knn"]'
+        )
+    )
+    definitions = build_defs(counted)
+    dg.Definitions.validate_loadable(definitions)
+    assert "item_text" in _nodes(definitions)
+    assert not {"generated_titles", "title_vectors", "encoders"} & set(_nodes(definitions))
+
+
 def test_a_catalog_without_pairs_of_domains_has_no_systems(
     workspace: Callable[..., Workspace],
 ) -> None:

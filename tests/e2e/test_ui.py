@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -333,3 +334,133 @@ def _wait_for(server: Server, run: str, status: str, seconds: float) -> None:
 
 def _status(server: Server, run: str) -> str:
     return {each["runId"]: each["status"] for each in _runs(server)}.get(run, "NONE")
+
+
+def test_a_stage_of_a_scenario_is_materialized_from_the_graph_and_its_plot_is_drawn(
+    server: Server, page: Any
+) -> None:
+    """As a person goes: the graph, the stage in it, its job, the partition, the run, the asset."""
+    for asset in INGEST:
+        for domain in ("food", "kitchen"):
+            _wait_for(server, _launch(server, asset, domain), "SUCCESS", RUN_SECONDS)
+    page.goto(server.url)
+    page.locator("a[href='/asset-groups']").first.click()
+    graph = page.locator("svg")
+    for stage in ("ingest", "prepare", "extract", "retrieve", "train", "evaluate"):
+        graph.get_by_text(stage, exact=True).first.wait_for()
+    graph.get_by_text("prepare", exact=True).first.click()
+    for asset in ("interactions", "vocabulary", "dataset_card", "sequences", "candidates"):
+        page.get_by_text(asset, exact=True).first.wait_for()
+    run = _run_job_by_clicking(server, page, "prepare", "small")
+    page.goto(f"{server.url}/runs/{run}")
+    page.get_by_text("Success", exact=True).first.wait_for(timeout=RUN_SECONDS * 1000)
+    page.get_by_text("dataset_card", exact=True).first.wait_for()
+    page.goto(f"{server.url}/assets/dataset_card?view=partitions&partition=small")
+    row = page.get_by_role("row").filter(has_text="Interactions of users")
+    row.get_by_text("[Show Markdown]").click()
+    plot = page.get_by_alt_text("Interactions of users")
+    plot.wait_for()
+    assert plot.evaluate("image => image.naturalWidth") > 300
+
+
+def test_a_job_that_brings_up_to_date_is_launched_from_its_launchpad(
+    server: Server, page: Any
+) -> None:
+    """The clicks that `make dev` names, with a domain of three lines in the demo's place."""
+    page.goto(server.url)
+    page.locator("a[href='/jobs']").first.click()
+    page.locator("a[href$='/jobs/domain']").first.click()
+    page.get_by_role("tab", name="Launchpad").click()
+    page.get_by_placeholder("Partition").fill("odd")
+    page.get_by_role("menuitem").filter(has_text="odd").first.click()
+    page.get_by_role("button", name="Launch Run").click()
+    page.get_by_text("Success", exact=True).first.wait_for(timeout=RUN_SECONDS * 1000)
+    assert Store(server.data / "store").read_table("reviews/odd").num_rows == 2
+
+
+def _run_job_by_clicking(server: Server, page: Any, job: str, partition: str) -> str:
+    """Launch a job of assets for one partition; returns the run, which may not have begun."""
+    before = {run["runId"] for run in _runs(server)}
+    page.locator("a[href='/jobs']").first.click()
+    page.locator(f"a[href$='/jobs/{job}']").first.click()
+    page.get_by_role("button", name="Materialize all").click()
+    page.get_by_text("Select a partition").click()
+    page.get_by_role("menuitem").filter(has_text=partition).click()
+    page.get_by_text("Launch runs to materialize").click()  # closes the list of partitions
+    page.get_by_role("button", name="Launch", exact=False).last.click()
+
+    def new() -> list[str]:
+        return [run["runId"] for run in _runs(server) if run["runId"] not in before]
+
+    _wait(lambda: bool(new()), RUN_SECONDS, f"a run of {job}")
+    return new()[0]
+
+
+MADE_OF = ("assets", "models", "pipeline", "Makefile", "dagster.yaml", "pyproject.toml")
+
+
+def test_make_dev_stops_within_seconds_and_forgets_nothing(tmp_path: Path) -> None:
+    """In a clone of its own with the project's catalog: start, materialize, Ctrl-C, start."""
+    clone = tmp_path / "clone"
+    (clone / "data").mkdir(parents=True)
+    for name in MADE_OF:
+        place = PROJECT / name
+        (shutil.copytree if place.is_dir() else shutil.copy)(place, clone / name)
+    shutil.copy(PROJECT / "data" / "catalog.toml", clone / "data" / "catalog.toml")
+    (clone / ".venv").symlink_to(sys.prefix)
+    with _make_dev(clone, tmp_path / "first.log") as server:
+        run = _launch(server, "raw", "demo-food")
+        _wait_for(server, run, "SUCCESS", RUN_SECONDS)
+        assert _materialized_by(server, "raw", "demo-food") == [run]
+    assert (clone / "data/raw/demo/Demo_Food.json.gz").is_file()
+    with _make_dev(clone, tmp_path / "second.log") as server:
+        assert _status(server, run) == "SUCCESS"
+        assert _materialized_by(server, "raw", "demo-food") == [run]
+    assert server.url in (tmp_path / "second.log").read_text()
+
+
+@contextmanager
+def _make_dev(clone: Path, log: Path) -> Iterator[Server]:
+    """`make dev`, which installs nothing here, until Ctrl-C; then nothing of it is left."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    kept = {name: value for name, value in os.environ.items() if name != "COLDBRIDGE_DATA"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            ["make", "--old-file=install", "dev", f"PORT={port}"],
+            cwd=clone,
+            env=kept | {"PYTHONPATH": str(clone)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            # A shell starts what it runs in the background deaf to Ctrl-C; a terminal does not.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+    try:
+        server = Server(url=f"http://127.0.0.1:{port}", data=clone / "data")
+        _wait(lambda: _answers(server, process, log), STARTUP_SECONDS, "make dev to answer")
+        yield server
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(STOP_SECONDS)
+        _wait(lambda: not _group_is_alive(process.pid), STOP_SECONDS, "its children to end")
+    finally:
+        if _group_is_alive(process.pid):
+            _stop(process)
+
+
+def _group_is_alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _materialized_by(server: Server, asset: str, partition: str) -> list[str]:
+    answer = server.query(
+        f"""{{ assetNodeOrError(assetKey: {{ path: ["{asset}"] }}) {{ ... on AssetNode {{
+          assetMaterializations(partitions: ["{partition}"]) {{ runId }} }} }} }}"""
+    )
+    return [each["runId"] for each in answer["assetNodeOrError"]["assetMaterializations"]]

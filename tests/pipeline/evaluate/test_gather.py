@@ -77,10 +77,11 @@ def test_digests_are_those_of_what_the_systems_rest_on(world: Any) -> None:
 
 def test_what_no_system_reads_is_not_asked_for(world: Any) -> None:
     world = ranked(world, ("popularity",))
+    world.store.delete("generated_titles/little", ".parquet")
     made = gather_background(world.scenario, world.store).provenance
     assert made is not None
     assert [one.name for one in made.artifacts] == [
-        *("sequences", "vocabulary", "candidates", "generated_titles", "weights/popularity")
+        *("sequences", "vocabulary", "candidates", "weights/popularity")
     ]
 
 
@@ -105,9 +106,13 @@ def test_users_with_more_than_the_window_are_counted_in_the_notes(world: Any) ->
     lengths = [len(row["items"]) for row in rows if row["part"] == "test"]
     longer = sum(length > 3 for length in lengths)
     assert 0 < longer <= len(lengths) == 3
-    notes = gather_background(world.scenario, world.store).notes
-    assert notes[-1].startswith(f"Histories are cut to their newest 3 items: {longer} of 3 test")
-    assert notes[0].startswith("1 of ")
+    (note,) = gather_background(world.scenario, world.store).notes
+    assert note.startswith(f"Histories are cut to their newest 3 items: {longer} of 3 test")
+
+
+def test_titles_and_text_vectors_are_told_of_where_a_system_needs_them(world: Any) -> None:
+    titles, texts, _ = gather_background(ranked(world, SYSTEMS).scenario, world.store).notes
+    assert titles.startswith("1 of ") and texts.startswith("Text vectors: package:")
 
 
 def test_a_leaderboard_without_ranks_names_them(world: Any) -> None:

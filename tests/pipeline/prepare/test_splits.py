@@ -39,6 +39,14 @@ def test_the_seed_decides_and_the_order_of_rows_does_not() -> None:
     assert parts(sequences) != parts(sequences, other)
 
 
+@pytest.mark.parametrize("num_overlap", [1, 4])
+def test_too_few_shared_users_for_the_shares_are_refused(num_overlap: int) -> None:
+    with pytest.raises(
+        ValueError, match=f"of {num_overlap} users of several domains 0 would valid"
+    ):
+        parts(users(7, num_overlap))
+
+
 def test_published_parts_are_kept() -> None:
     sequences = users(1, 3).with_columns(part=pl.Series(["single", "valid", "test", "overlap"]))
     published = replace(SCENARIO, split=Split(kind="published"))
