@@ -57,7 +57,7 @@ def _print_leaderboard(workspace: Workspace, scenario: Scenario) -> None:
         titles = store.read_table(f"generated_titles/{name}", ["part"])["part"].to_pylist()
         print(f"The LLM wrote titles for {titles.count('single')} single-domain users.")
     print(f"Report:          {store.path(f'leaderboard/{name}', '.html')}")
-    recommendations = store.path(f"recommendations/{name}/popularity", ".parquet").parent
+    recommendations = store.path(f"recommendations/{name}", "")
     print(f"Recommendations: {recommendations}, a table for each system")
 
 
