@@ -84,7 +84,7 @@ def test_a_whole_number_will_do_where_a_share_is_asked(tmp_path: Path) -> None:
         (
             "[domain.food]",
             "[domains.food]",
-            r": domains is not a known key; allowed: domain, engine, price, scen",
+            r": domains is not a known key; allowed: automation, domain, engine, price, scen",
         ),
         ("half =", "halves =", r"domain\.food\.halves is not a known key; allowed: .*half"),
         ("split =", "splits =", r"scenario\.both\.splits is not a known key; allowed: .*split"),

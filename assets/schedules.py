@@ -1,0 +1,82 @@
+"""The monthly extraction: a run for each domain and scenario whose rows models compute.
+
+What the cache has costs nothing, so a run brings in what is new. The domains and scenarios that
+the catalog names in `automation.recompute` have all older rows computed again.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from assets.jobs import stage_groups
+from assets.recompute import recompute_config
+from pipeline.catalog import Automation, Catalog
+
+
+def extraction_schedules(
+    catalog: Catalog, assets: Sequence[dg.AssetsDefinition], jobs: Mapping[str, Any]
+) -> list[dg.ScheduleDefinition]:
+    """One for each job of the stage, as a job's assets have the same partitions; all are off."""
+    by_key = {asset.key: asset for asset in assets}
+    return [
+        _monthly(jobs[name], [by_key[key] for key in keys], by_key, catalog.automation)
+        for name, keys in stage_groups("extract", assets).items()
+    ]
+
+
+def _monthly(
+    job: Any,
+    assets: Sequence[dg.AssetsDefinition],
+    by_key: Mapping[dg.AssetKey, dg.AssetsDefinition],
+    automation: Automation,
+) -> dg.ScheduleDefinition:
+    inputs = [by_key[key] for asset in assets for key in asset.asset_deps[asset.key]]
+    names = [asset.key.to_user_string() for asset in assets]
+    zone = ZoneInfo(automation.timezone)
+
+    @dg.schedule(
+        name=f"monthly_{job.name}",
+        job=job,
+        cron_schedule=automation.extraction,
+        execution_timezone=automation.timezone,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description=f"Once a month, {', '.join(names)} of all that has been ingested and prepared.",
+    )
+    def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        moment = context.scheduled_execution_time
+        recomputed = recompute_config(names, moment)
+        ready = [
+            partition
+            for partition in _partitions(assets[0])
+            if _are_there(inputs, partition, context.instance)
+        ]
+        if not ready:
+            yield dg.SkipReason("nothing has been ingested and prepared yet")
+        for partition in ready:
+            # The key is what makes it once a month, however often cron comes by.
+            yield dg.RunRequest(
+                run_key=f"{moment.astimezone(zone):%Y-%m}:{partition}",
+                partition_key=partition,
+                run_config=recomputed if partition in automation.recompute else {},
+            )
+
+    return schedule
+
+
+def _are_there(
+    inputs: Sequence[dg.AssetsDefinition], partition: str, instance: dg.DagsterInstance
+) -> bool:
+    """Whether all inputs were ever materialized. They have the partition's name; an input that
+    lacks it, as item_images of a domain without any, is none of this partition."""
+    return all(
+        instance.get_latest_data_version_record(asset.key, partition_key=partition) is not None
+        for asset in inputs
+        if partition in _partitions(asset)
+    )
+
+
+def _partitions(asset: dg.AssetsDefinition) -> Sequence[str]:
+    assert asset.partitions_def is not None  # all assets are made of a domain or scenario
+    return asset.partitions_def.get_partition_keys()
