@@ -76,6 +76,8 @@ def _requests(
             # Of what was ingested before, too: older files that are put back are new again.
             run_key=f"{domain.name}:{state}:{last.run_id if last else 'never'}",
             partition_key=domain.name,
+            # Without the tag Dagster asks for assets that have all partitions in common.
+            tags={"dagster/partition": domain.name},
             asset_selection=[asset.key for asset in ingested if _has(asset, domain.name)],
         )
     ]
