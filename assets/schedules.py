@@ -18,11 +18,23 @@ from pipeline.catalog import Automation, Catalog
 def extraction_schedules(
     catalog: Catalog, assets: Sequence[dg.AssetsDefinition], jobs: Mapping[str, Any]
 ) -> list[dg.ScheduleDefinition]:
-    """One for each job of the stage, as a job's assets have the same partitions; all are off."""
+    """One for each job of the stage, as a job's assets have the same partitions; all are off.
+
+    ValueError where the catalog wants rows computed again of what has none.
+    """
     by_key = {asset.key: asset for asset in assets}
-    return [
-        _monthly(jobs[name], [by_key[key] for key in keys], by_key, catalog.automation)
+    groups = {
+        name: [by_key[key] for key in keys]
         for name, keys in stage_groups("extract", assets).items()
+    }
+    extracted = {name for group in groups.values() for name in _partitions(group[0])}
+    if strangers := sorted({*catalog.automation.recompute} - extracted):
+        raise ValueError(
+            f"automation.recompute of catalog.toml names {strangers[0]!r}, of which nothing is "
+            f"extracted; name some of: {', '.join(sorted(extracted)) or 'none, there are none'}"
+        )
+    return [
+        _monthly(jobs[name], group, by_key, catalog.automation) for name, group in groups.items()
     ]
 
 
@@ -36,8 +48,10 @@ def _monthly(
     names = [asset.key.to_user_string() for asset in assets]
     zone = ZoneInfo(automation.timezone)
 
+    name = f"monthly_{job.name}"
+
     @dg.schedule(
-        name=f"monthly_{job.name}",
+        name=name,
         job=job,
         cron_schedule=automation.extraction,
         execution_timezone=automation.timezone,
@@ -45,24 +59,30 @@ def _monthly(
         description=f"Once a month, {', '.join(names)} of all that has been ingested and prepared.",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        moment = context.scheduled_execution_time
+        moment, instance = context.scheduled_execution_time, context.instance
         recomputed = recompute_config(names, moment)
-        ready = [
-            partition
+        due = {
+            f"{moment.astimezone(zone):%Y-%m}:{partition}": partition
             for partition in _partitions(assets[0])
-            if _are_there(inputs, partition, context.instance)
-        ]
-        if not ready:
-            yield dg.SkipReason("nothing has been ingested and prepared yet")
-        for partition in ready:
-            # The key is what makes it once a month, however often cron comes by.
+            if _are_there(inputs, partition, instance)
+        }
+        due = {key: due[key] for key in due if not _was_started(name, key, instance)}
+        if not due:
+            yield dg.SkipReason("all that is ingested and prepared had its run this month")
+        for key, partition in due.items():
             yield dg.RunRequest(
-                run_key=f"{moment.astimezone(zone):%Y-%m}:{partition}",
+                run_key=key,
                 partition_key=partition,
                 run_config=recomputed if partition in automation.recompute else {},
             )
 
     return schedule
+
+
+def _was_started(schedule: str, run_key: str, instance: dg.DagsterInstance) -> bool:
+    """Dagster itself compares the keys of one tick alone, and cron may come by more often."""
+    tags = {"dagster/schedule_name": schedule, "dagster/run_key": run_key}
+    return bool(instance.get_runs(dg.RunsFilter(tags=tags), limit=1))
 
 
 def _are_there(

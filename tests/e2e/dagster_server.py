@@ -17,7 +17,7 @@ from typing import Any
 from assets.resources import PROJECT
 
 STARTUP_SECONDS = 300
-RUN_SECONDS = 300
+RUN_SECONDS = 600
 STOP_SECONDS = 60
 ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 REPOSITORY = 'repositoryName: "__repository__", repositoryLocationName: "coldbridge"'

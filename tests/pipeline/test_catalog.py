@@ -236,7 +236,6 @@ def test_a_whole_number_will_do_where_a_share_is_asked(tmp_path: Path) -> None:
                 ('extraction = "monthly"', r"automation\.extraction = 'monthly'; it must be five"),
                 ('timezone = "Mars/Base"', r"automation\.timezone = 'Mars/Base' is no time zone"),
                 ('timezone = ""', r"automation\.timezone = '' is no time zone; name one such as"),
-                ('recompute = ["fod"]', r"automation\.recompute names 'fod'; known .*both, food"),
                 (
                     "raw_files_seconds = 0",
                     r"automation\.raw_files_seconds = 0; it must be at least",
