@@ -47,7 +47,6 @@ def _monthly(
     inputs = [by_key[key] for asset in assets for key in asset.asset_deps[asset.key]]
     names = [asset.key.to_user_string() for asset in assets]
     zone = ZoneInfo(automation.timezone)
-
     name = f"monthly_{job.name}"
 
     @dg.schedule(
@@ -61,12 +60,13 @@ def _monthly(
     def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         moment, instance = context.scheduled_execution_time, context.instance
         recomputed = recompute_config(names, moment)
+        month = f"{moment.astimezone(zone):%Y-%m}"
+        keys = {f"{month}:{partition}": partition for partition in _partitions(assets[0])}
         due = {
-            f"{moment.astimezone(zone):%Y-%m}:{partition}": partition
-            for partition in _partitions(assets[0])
-            if _are_there(inputs, partition, instance)
+            key: partition
+            for key, partition in keys.items()
+            if _are_there(inputs, partition, instance) and not _was_started(name, key, instance)
         }
-        due = {key: due[key] for key in due if not _was_started(name, key, instance)}
         if not due:
             yield dg.SkipReason("all that is ingested and prepared had its run this month")
         for key, partition in due.items():
