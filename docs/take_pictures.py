@@ -57,6 +57,7 @@ def main() -> None:
 
 def backfill_dialog(server: Server, page: Any) -> None:
     """Two partitions of an asset, about to be launched."""
+    _ingested(server)  # else the UI warns first that nothing is there to make reviews from
     page.goto(f"{server.url}/assets/reviews?view=overview")
     page.get_by_role("button", name="Materialize").first.click()
     page.get_by_text("Select a partition").click()
@@ -68,12 +69,7 @@ def backfill_dialog(server: Server, page: Any) -> None:
 
 def backfill_runs(server: Server, page: Any) -> None:
     """A backfill that has ended, and its runs."""
-    (backfill, *_) = [
-        tag["value"]
-        for run in server.runs()
-        for tag in run["tags"]
-        if tag["key"] == "dagster/backfill"
-    ]
+    backfill = _ingested(server)
     page.goto(f"{server.url}/runs/b/{backfill}?tab=runs")
     page.get_by_text("Success").first.wait_for()
     page.get_by_text("kitchen").first.wait_for()
@@ -82,7 +78,9 @@ def backfill_runs(server: Server, page: Any) -> None:
 def automation(server: Server, page: Any) -> None:
     """Schedules and sensors, with the switch of each."""
     page.goto(f"{server.url}/automation")
-    page.locator("#handle").nth(2).wait_for()  # the third switch
+    page.get_by_text("on day 1 of the month").wait_for()
+    page.get_by_text("Standard sensor").nth(1).wait_for()
+    page.wait_for_load_state("networkidle")  # then the switches are there, too
 
 
 PICTURES: dict[str, Callable[[Server, Any], None]] = {
@@ -98,7 +96,6 @@ def _server(folder: Path) -> Iterator[Server]:
     (folder / "data").mkdir()
     (folder / "data" / "catalog.toml").write_text(CATALOG)
     with dg_dev(folder) as server:
-        _ingest(server)
         yield server
 
 
@@ -120,8 +117,12 @@ def _page() -> Iterator[Any]:
         browser.close()
 
 
-def _ingest(server: Server) -> None:
-    """A backfill of both domains."""
+def _ingested(server: Server) -> str:
+    """The id of the backfill that ingested both domains."""
+    for run in server.runs():
+        for tag in run["tags"]:
+            if tag["key"] == "dagster/backfill":
+                return str(tag["value"])
     launched = server.query(
         f"""mutation {{ launchPartitionBackfill(backfillParams: {{
             selector: {{ partitionSetName: "ingest_partition_set",
@@ -138,6 +139,7 @@ def _ingest(server: Server) -> None:
         RUN_SECONDS,
         "both domains to be ingested",
     )
+    return backfill
 
 
 if __name__ == "__main__":
