@@ -8,7 +8,7 @@ import dataclasses
 import json
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.catalog import Catalog, Domain
@@ -29,7 +29,8 @@ class RawFiles:
     sizes: dict[str, int]  # bytes
     digests: dict[str, str]  # of each file's bytes
     digest: str  # of roles and digests together; where the files lie does not matter
-    state: str | None  # of them and the images before they were read, see raw_state.py
+    # Of them and the images before they were read, see raw_state.py; no part of what they hold.
+    state: str | None = field(compare=False)
 
 
 def prepare_raw(catalog: Catalog, name: str) -> RawFiles:
