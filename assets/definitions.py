@@ -10,7 +10,10 @@ from assets.jobs import jobs
 from assets.prepare import prepare_assets
 from assets.ratings import rating_assets
 from assets.resources import Workspace, engine_resource
+from assets.retraining import retraining_sensor
 from assets.retrieve import retrieve_assets
+from assets.schedules import extraction_schedules
+from assets.sensors import raw_files_sensor
 from assets.train import train_assets
 from pipeline.catalog import Catalog
 
@@ -19,9 +22,15 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
     """Definitions of one data folder; tests build their own."""
     catalog = workspace.catalog
     assets = all_assets(catalog)
+    built = {job.name: job for job in jobs(assets, workspace)}
     return dg.Definitions(
         assets=assets,
-        jobs=jobs(assets, workspace),
+        jobs=list(built.values()),
+        schedules=extraction_schedules(catalog, assets, built),
+        sensors=[
+            raw_files_sensor(catalog, assets),
+            retraining_sensor(catalog, built["everything"]),
+        ],
         resources={"workspace": workspace, "engine": engine_resource(workspace)},
         # Steps share one process: models load once a run, and a run is a process of its own.
         executor=dg.in_process_executor,

@@ -18,6 +18,7 @@ from assets.present import (
     materialized,
     observed_extraction,
 )
+from assets.recompute import Recompute
 from assets.resources import Workspace
 from pipeline.catalog import Catalog, Domain
 from pipeline.extract import VERSION
@@ -56,11 +57,14 @@ def _item_text(catalog: Catalog, pairs: Sequence[str]) -> dg.AssetsDefinition:
         check_specs=[dg.AssetCheckSpec(VECTORS_CHECK, asset="item_text", blocking=True)],
     )
     def item_text(
-        context: dg.AssetExecutionContext, workspace: Workspace, engine: dg.ResourceParam[Engine]
+        context: dg.AssetExecutionContext,
+        config: Recompute,
+        workspace: Workspace,
+        engine: dg.ResourceParam[Engine],
     ) -> dg.MaterializeResult:
         """A frozen vector of each item's title, category and brand."""
         scenario = workspace.scenario(context.partition_key)
-        extraction = observed_extraction(context, workspace, engine)
+        extraction = observed_extraction(context, workspace, engine, config.since())
         return materialized(
             lambda: build_item_text(scenario, workspace.store, extraction),
             lambda: check_item_vectors(scenario, workspace.store),
@@ -90,11 +94,14 @@ def _generated_titles(catalog: Catalog, pairs: Sequence[str]) -> dg.AssetsDefini
         ),
     )
     def generated_titles(
-        context: dg.AssetExecutionContext, workspace: Workspace, engine: dg.ResourceParam[Engine]
+        context: dg.AssetExecutionContext,
+        config: Recompute,
+        workspace: Workspace,
+        engine: dg.ResourceParam[Engine],
     ) -> dg.MaterializeResult:
         """What an LLM thinks single-domain users would want in the other domain."""
         scenario = workspace.scenario(context.partition_key)
-        extraction = observed_extraction(context, workspace, engine)
+        extraction = observed_extraction(context, workspace, engine, config.since())
         return materialized(
             lambda: build_generated_titles(workspace.catalog, scenario, workspace.store, extraction)
         )
@@ -129,11 +136,14 @@ def _item_multimodal(catalog: Catalog, names: Sequence[str]) -> dg.AssetsDefinit
         code_version=_feature_version(catalog, ITEM_PROMPT, names),
     )
     def item_multimodal(
-        context: dg.AssetExecutionContext, workspace: Workspace, engine: dg.ResourceParam[Engine]
+        context: dg.AssetExecutionContext,
+        config: Recompute,
+        workspace: Workspace,
+        engine: dg.ResourceParam[Engine],
     ) -> dg.MaterializeResult:
         """What a frozen multimodal LLM makes of an item's images and text."""
         domain = workspace.catalog.domains[context.partition_key]
-        extraction = observed_extraction(context, workspace, engine)
+        extraction = observed_extraction(context, workspace, engine, config.since())
         return materialized(
             lambda: build_item_multimodal(domain, workspace.store, workspace.cache, extraction)
         )
@@ -150,11 +160,14 @@ def _review_features(catalog: Catalog, names: Sequence[str]) -> dg.AssetsDefinit
         code_version=_feature_version(catalog, USER_PROMPT, names),
     )
     def review_features(
-        context: dg.AssetExecutionContext, workspace: Workspace, engine: dg.ResourceParam[Engine]
+        context: dg.AssetExecutionContext,
+        config: Recompute,
+        workspace: Workspace,
+        engine: dg.ResourceParam[Engine],
     ) -> dg.MaterializeResult:
         """What a frozen LLM makes of a user's reviews in one domain."""
         domain = workspace.catalog.domains[context.partition_key]
-        extraction = observed_extraction(context, workspace, engine)
+        extraction = observed_extraction(context, workspace, engine, config.since())
         return materialized(lambda: build_review_features(domain, workspace.store, extraction))
 
     return review_features

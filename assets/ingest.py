@@ -19,6 +19,8 @@ from pipeline.ingest.reviews import ingest_reviews
 from pipeline.markdown import table
 
 GROUP = "ingest"
+RAW_STATE = "state"
+"""Of a materialization of `raw`, what assets/sensors.py compares files with."""
 
 
 class Refetch(dg.Config):
@@ -144,6 +146,8 @@ def _download_result(dumps: Dumps) -> dg.MaterializeResult:
 def _raw_result(files: RawFiles) -> dg.MaterializeResult:
     rows = [[role, str(path), f"{files.sizes[role]:,}"] for role, path in files.paths.items()]
     listed = table(["role", "file", "bytes"], rows, words=2)
+    state = {RAW_STATE: files.state} if files.state else {}
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(files.digest), metadata={"files": dg.MetadataValue.md(listed)}
+        data_version=dg.DataVersion(files.digest),
+        metadata={"files": dg.MetadataValue.md(listed), **state},
     )

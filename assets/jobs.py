@@ -1,5 +1,6 @@
 """Jobs: one for each stage, and two that bring a whole scenario or a domain up to date."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -22,7 +23,19 @@ def jobs(assets: list[dg.AssetsDefinition], workspace: Workspace) -> list[Any]:
 
 
 def _stage_jobs(stage: str, assets: list[dg.AssetsDefinition]) -> list[Any]:
-    """A job named as the stage, and one for each of its assets that has partitions of its own.
+    return [
+        dg.define_asset_job(
+            name,
+            selection=dg.AssetSelection.assets(*keys),
+            description=f"Materialize {', '.join(key.to_user_string() for key in keys)}.",
+        )
+        for name, keys in stage_groups(stage, assets).items()
+    ]
+
+
+def stage_groups(stage: str, assets: Sequence[dg.AssetsDefinition]) -> dict[str, list[dg.AssetKey]]:
+    """The assets of each job of a stage: of one named as the stage, and of one for each of its
+    assets that has partitions of its own.
 
     The assets of a Dagster job have the same partitions. The stage's job takes the most of them.
     """
@@ -34,15 +47,7 @@ def _stage_jobs(stage: str, assets: list[dg.AssetsDefinition]) -> list[Any]:
             groups.setdefault(keys, []).append(asset.key)
     first, *others = sorted(groups.values(), key=len, reverse=True) or [[]]
     named = {stage: first} if first else {}
-    named |= {f"{stage}_{keys[0].path[-1]}": keys for keys in others}
-    return [
-        dg.define_asset_job(
-            name,
-            selection=dg.AssetSelection.assets(*keys),
-            description=f"Materialize {', '.join(key.to_user_string() for key in keys)}.",
-        )
-        for name, keys in named.items()
-    ]
+    return named | {f"{stage}_{keys[0].path[-1]}": keys for keys in others}
 
 
 def _refresh_job(

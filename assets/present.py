@@ -81,9 +81,12 @@ def materialized(
 
 
 def observed_extraction(
-    context: dg.AssetExecutionContext, workspace: Workspace, engine: Engine
+    context: dg.AssetExecutionContext, workspace: Workspace, engine: Engine, since: int = 0
 ) -> Extraction:
-    """What an asset extracts with; its plan and progress become observations in the UI."""
+    """What an asset extracts with; its plan and progress become observations in the UI.
+
+    Rows of the cache from before `since`, seconds since 1970, are computed again.
+    """
 
     def observe(headline: str, figures: Mapping[str, Fact]) -> None:
         context.log_event(
@@ -97,7 +100,7 @@ def observed_extraction(
 
     return Extraction(
         engine=engine,
-        cache=RowCache(workspace.cache / "rows"),
+        cache=RowCache(workspace.cache / "rows", since),
         prices=workspace.catalog.prices,
         report=observe,
     )

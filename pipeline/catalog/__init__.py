@@ -5,6 +5,7 @@ scenario is a question asked of domains: its task, filters, split, seeds and mod
 checked; a typo or an unknown name is a ValueError that says which key and what is allowed.
 """
 
+from pipeline.catalog.automation import Automation
 from pipeline.catalog.domains import (
     MOST_PIXELS,
     BehaviourFile,
@@ -33,6 +34,7 @@ from pipeline.catalog.scenarios import (
 
 __all__ = [
     "MOST_PIXELS",
+    "Automation",
     "BehaviourFile",
     "Behaviours",
     "Candidates",

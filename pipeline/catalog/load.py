@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.catalog.automation import Automation, check_automation
 from pipeline.catalog.domains import Domain, check_domain, resolve_sub_domain
 from pipeline.catalog.engine_settings import EngineSettings, Price, check_engine
 from pipeline.catalog.scenarios import Scenario, check_scenario, resolve_systems
@@ -22,6 +23,7 @@ class Catalog:
     scenarios: dict[str, Scenario]
     engine: EngineSettings = field(default_factory=EngineSettings)
     prices: tuple[Price, ...] = ()
+    automation: Automation = field(default_factory=Automation)
 
     def domains_of(self, scenario: str) -> tuple[Domain, ...]:
         return tuple(self.domains[name] for name in self.scenarios[scenario].domains)
@@ -35,7 +37,8 @@ def load_catalog(path: Path) -> Catalog:
         raise ValueError(f"{path} is missing: the catalog of domains and scenarios") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not valid TOML: {error}") from error
-    reject_unknown(tables, {"domain", "scenario", "engine", "price"}, str(path), "")
+    groups = {"domain", "scenario", "engine", "price", "automation"}
+    reject_unknown(tables, groups, str(path), "")
     named = _named(Domain, tables, "domain", path)
     domains = {
         name: resolve_sub_domain(domain, named, f"{path}: domain.{name}")
@@ -50,12 +53,14 @@ def load_catalog(path: Path) -> Catalog:
         },
         engine=convert(EngineSettings, tables.get("engine", {}), f"{path}: engine"),
         prices=convert(tuple[Price, ...], tables.get("price", []), f"{path}: price"),
+        automation=convert(Automation, tables.get("automation", {}), f"{path}: automation"),
     )
     check_engine(catalog.engine, f"{path}: engine")
     for domain in domains.values():
         check_domain(domain, f"{path}: domain.{domain.name}")
     for scenario in catalog.scenarios.values():
         check_scenario(scenario, domains, f"{path}: scenario.{scenario.name}")
+    check_automation(catalog.automation, f"{path}: automation")
     return catalog
 
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.atomic import replacing, sync_folder
-from pipeline.extract.row_index import KEY_BYTES
+from pipeline.extract.row_index import KEY_BYTES, PartRows, words_of
 
 log = logging.getLogger(__name__)
 
@@ -126,15 +126,16 @@ def load_part(path: Path) -> pa.Table:
     return pa.concat_tables(groups).replace_schema_metadata()
 
 
-def load_column(path: Path, name: str) -> pa.Array:
-    """One column of a part, the rest unread. CorruptPart where its pages or the footer are wrong;
-    FileNotFoundError."""
+def load_rows(path: Path) -> PartRows:
+    """Keys and times of a part, its values unread. CorruptPart where their pages or the footer are
+    wrong; FileNotFoundError."""
 
-    def read(file: pq.ParquetFile) -> pa.Array:
-        column = file.read([name], use_threads=False).column(name)
-        if len(column) != file.metadata.num_rows:
-            raise ValueError(f"{len(column)} of {file.metadata.num_rows} rows")
-        return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    def read(file: pq.ParquetFile) -> PartRows:
+        table = file.read(["key", "added"], use_threads=False).combine_chunks()
+        if table.num_rows != file.metadata.num_rows:
+            raise ValueError(f"{table.num_rows} of {file.metadata.num_rows} rows")
+        keys, added = (pa.concat_arrays(table[name].chunks) for name in ("key", "added"))
+        return PartRows(words_of(keys), added.to_numpy())
 
     return _read(path, read)
 
@@ -166,6 +167,17 @@ def set_aside(path: Path, why: Any) -> None:
     log.warning(
         "%s is corrupt (%s): set aside in %s, its rows count as unknown", path, why, aside.parent
     )
+
+
+def keep_rows(path: Path, kept: np.ndarray) -> None:
+    """Write a part again with some of its rows, bool [rows], and the times of these.
+
+    The caller holds the folder's lock.
+    """
+    table = healthy(path, load_part) if kept.any() else None
+    if table is not None:
+        write_part(path.parent, table.filter(pa.array(kept)), replaces=[path])
+    remove_parts([path])
 
 
 def remove_parts(paths: Sequence[Path]) -> None:

@@ -14,13 +14,12 @@ from pipeline.extract.cache_folder import Title, cache_folders, forget, lock, ti
 from pipeline.extract.cache_parts import (
     CorruptPart,
     healthy,
-    load_column,
+    keep_rows,
     load_part,
+    load_rows,
     part_names,
-    remove_parts,
     set_aside,
     size_of,
-    write_part,
 )
 from pipeline.extract.compaction import merge_all
 from pipeline.extract.row_index import first_of_each, words_of
@@ -63,7 +62,8 @@ def verify(root: Path) -> list[Verdict]:
 
 
 def compact(root: Path) -> dict[Path, int]:
-    """Merge small parts; for each folder the number of parts that were merged."""
+    """Drop rows that were computed again since, and merge small parts; for each folder the number
+    of parts that were merged."""
     merged = {}
     for folder in cache_folders(root):
         with lock(folder):
@@ -109,7 +109,7 @@ def _holding(folder: Path) -> Holding:
 
 
 def _times_and_size(path: Path) -> tuple[np.ndarray, int]:
-    return load_column(path, "added").to_numpy(), size_of(path)
+    return load_rows(path).added, size_of(path)
 
 
 def _verdict(folder: Path) -> Verdict:
@@ -157,21 +157,13 @@ def _evict_folder(folder: Path, before: int | None, dry_run: bool) -> int:
     evicted = 0
     with lock(folder):
         for name in sorted(part_names(folder)):
-            times = healthy(folder / name, lambda path: load_column(path, "added").to_numpy())
-            if times is None:
+            rows = healthy(folder / name, load_rows)
+            if rows is None:
                 continue
-            old = np.full(len(times), True) if before is None else times < before
+            old = np.full(len(rows.added), True) if before is None else rows.added < before
             evicted += int(old.sum())
             if old.any() and not dry_run:
-                _rewrite(folder / name, ~old)
+                keep_rows(folder / name, ~old)
         if before is None and not dry_run:
             forget(folder)
     return evicted
-
-
-def _rewrite(path: Path, kept: np.ndarray) -> None:
-    """Keep some rows of a part, with the times at which they were added."""
-    table = healthy(path, load_part) if kept.any() else None
-    if table is not None:
-        write_part(path.parent, table.filter(pa.array(kept)), replaces=[path])
-    remove_parts([path])

@@ -1,26 +1,29 @@
-"""Compaction: many small parts become few of a good size.
+"""Compaction: many small parts become few of a good size, and rows that were computed again go.
 
 The new part is written before the old ones are deleted, so a killed compaction leaves rows twice,
 never none; the next one deletes what was left. Work and memory are bounded by the size of one
-merge, and large parts are never rewritten.
+merge; a large part is rewritten only where rows of it go.
 """
 
 import logging
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline.extract.cache_parts import (
     drop_replaced,
     healthy,
+    keep_rows,
     load_part,
+    load_rows,
     part_names,
     remove_parts,
     size_of,
     write_part,
 )
-from pipeline.extract.row_index import first_of_each, words_of
+from pipeline.extract.row_index import PartRows, newest_of_each, words_of
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +50,26 @@ def merge_when_many(folder: Path) -> None:
 def merge_all(folder: Path) -> int:
     """Merge until at most one small part is left; the caller holds the lock. Parts merged."""
     drop_replaced(folder)
+    drop_older(folder)
     total = 0
     while merged := merge_once(folder):
         total += merged
     return total
+
+
+def drop_older(folder: Path) -> None:
+    """Drop the rows whose key a newer row has; the caller holds the lock."""
+    paths = [folder / name for name in sorted(part_names(folder))]
+    loaded = {path: rows for path in paths if (rows := healthy(path, load_rows)) is not None}
+    if not loaded:
+        return
+    newest = newest_of_each(
+        PartRows(*(np.concatenate(columns) for columns in zip(*loaded.values(), strict=True)))
+    )
+    ends = np.cumsum([len(rows.words) for rows in loaded.values()])
+    for path, kept in zip(loaded, np.split(newest, ends[:-1]), strict=True):
+        if not kept.all():
+            keep_rows(path, kept)
 
 
 def merge_once(folder: Path) -> int:
@@ -87,7 +106,7 @@ def _next_group(folder: Path) -> list[Path]:
 
 
 def _joined(tables: Mapping[Path, pa.Table]) -> pa.Table:
-    """All rows, each key once."""
+    """The newest row of each key."""
     first, *others = tables
     for other in others:
         if tables[other].schema != tables[first].schema:
@@ -96,5 +115,6 @@ def _joined(tables: Mapping[Path, pa.Table]) -> pa.Table:
                 "from another folder, delete it"
             )
     table = pa.concat_tables(tables.values())
-    firsts = first_of_each(words_of(pa.concat_arrays(table.column("key").chunks)))
-    return table if firsts.all() else table.filter(pa.array(firsts))
+    words = words_of(pa.concat_arrays(table.column("key").chunks))
+    newest = newest_of_each(PartRows(words, table.column("added").to_numpy()))
+    return table if newest.all() else table.filter(pa.array(newest))

@@ -3,6 +3,9 @@
 Rows are found by the digest of all that decides them. A chunk of new rows is one more Parquet
 part, written whole or not at all: a killed run loses the chunk in flight at most, and any number
 of processes may write at once. What others commit is picked up on the way.
+
+Who wants rows computed again names the moment from which on they count: to that run older ones are
+unknown. What it adds takes their place for everybody, row by row, and what it added it finds again.
 """
 
 import hashlib
@@ -18,7 +21,7 @@ import pyarrow as pa
 from pipeline.extract.cache_folder import Identity, check_about, lock, write_about
 from pipeline.extract.cache_parts import (
     healthy,
-    load_column,
+    load_rows,
     open_part,
     part_names,
     part_schema,
@@ -26,7 +29,7 @@ from pipeline.extract.cache_parts import (
     write_part,
 )
 from pipeline.extract.compaction import merge_when_many
-from pipeline.extract.row_index import KEY_BYTES, RowIndex, first_of_each, words_of
+from pipeline.extract.row_index import KEY_BYTES, PartRows, RowIndex, first_of_each, words_of
 from pipeline.extract.take import take_rows
 from pipeline.extract.vectors import is_vector, vectors_of
 
@@ -42,6 +45,7 @@ class _PartGone(Exception):
 @dataclass(frozen=True)
 class RowCache:
     root: Path
+    since: int = 0  # rows that were added earlier are unknown; seconds since 1970
 
     def open(self, identity: Mapping[str, Any], value: pa.DataType) -> "CachedRows":
         """The rows of one identity, each a `value`. Nothing is written before the first row.
@@ -49,16 +53,17 @@ class RowCache:
         `identity` is JSON-able, holds all that decides outputs, and at least "operation",
         "model" and "prompt". ValueError where the folder's about.json tells of another one.
         """
-        return CachedRows(self.root, Identity(facts=identity, value=value))
+        return CachedRows(self.root, Identity(facts=identity, value=value), self.since)
 
 
 class CachedRows:
     """For one thread of a process, and for any number of processes."""
 
-    def __init__(self, root: Path, identity: Identity):
+    def __init__(self, root: Path, identity: Identity, since: int):
         self.folder = identity.folder(root)
         self._identity = identity
-        self._index = RowIndex()
+        self._since = since
+        self._index = RowIndex(since)
         check_about(self.folder, identity)
 
     def keys(self, payloads: Iterable[bytes]) -> pa.FixedSizeBinaryArray:
@@ -94,15 +99,16 @@ class CachedRows:
             if not len(new):
                 return 0
             chosen = pa.array(new)
-            added = pa.array(np.full(len(new), int(time.time()), dtype=np.int64))
+            # A clock that was set back must not make new rows unknown.
+            added = np.full(len(new), max(int(time.time()), self._since), dtype=np.int64)
             path = write_part(
                 self.folder,
                 pa.table(
-                    [keys.take(chosen), added, values.take(chosen)],
+                    [keys.take(chosen), pa.array(added), values.take(chosen)],
                     schema=part_schema(self._identity.value),
                 ),
             )
-            self._index.insert({path.name: words[new]})
+            self._index.insert({path.name: PartRows(words[new], added)})
             merge_when_many(self.folder)
         return len(new)
 
@@ -145,15 +151,11 @@ class CachedRows:
             names = part_names(self.folder)
             self._index.drop(self._index.parts - names)
             new = sorted(names - self._index.parts)
-            loaded = {name: self._load_words(name) for name in new}
-            words = {name: part for name, part in loaded.items() if part is not None}
-            self._index.insert(words)
-            if len(words) == len(new):
+            loaded = {name: healthy(self.folder / name, load_rows) for name in new}
+            rows = {name: part for name, part in loaded.items() if part is not None}
+            self._index.insert(rows)
+            if len(rows) == len(new):
                 return
-
-    def _load_words(self, name: str) -> np.ndarray | None:
-        keys = healthy(self.folder / name, lambda path: load_column(path, "key"))
-        return None if keys is None else words_of(keys)
 
     def _joined(self, parts: np.ndarray, rows: np.ndarray) -> pa.Array:
         kind, order = self._identity.value, np.lexsort((rows, parts))

@@ -8,13 +8,14 @@ import dataclasses
 import json
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.catalog import Catalog, Domain
 from pipeline.digest import digest_file, digest_json
 from pipeline.ingest import sample, sample_words, sample_world
 from pipeline.ingest.formats.readers import existing_paths, paths_of
+from pipeline.ingest.raw_state import raw_state
 
 _STAMP = "world.json"
 _CODE = (sample, sample_world, sample_words)
@@ -28,6 +29,8 @@ class RawFiles:
     sizes: dict[str, int]  # bytes
     digests: dict[str, str]  # of each file's bytes
     digest: str  # of roles and digests together; where the files lie does not matter
+    # Of them and the images before they were read, see raw_state.py; no part of what they hold.
+    state: str | None = field(compare=False)
 
 
 def prepare_raw(catalog: Catalog, name: str) -> RawFiles:
@@ -39,12 +42,14 @@ def prepare_raw(catalog: Catalog, name: str) -> RawFiles:
     if domain.source == "sample":
         _prepare_world(catalog)
     paths = existing_paths(catalog, domain)
+    state = raw_state(catalog, domain)
     digests = {role: digest_file(path) for role, path in paths.items()}
     return RawFiles(
         paths=paths,
         sizes={role: path.stat().st_size for role, path in paths.items()},
         digests=digests,
         digest=digest_json(digests),
+        state=state,
     )
 
 

@@ -21,6 +21,7 @@ def catalog_text() -> CatalogText:
 
     def text(**changes: str) -> str:
         lines = {
+            "automation": "",
             "food_title": 'title = "food"',
             "food_features": "",
             "filters": "filters = { k_core = 4 }",
@@ -44,6 +45,8 @@ def catalog_text() -> CatalogText:
 
 
 _CATALOG = """
+{automation}
+
 [domain.food]
 {food_title}
 {food_features}

@@ -4,18 +4,14 @@ Slow and opt-in: `pytest -m slow`. The browser part wants the package `playwrigh
 `chromium` on the PATH.
 """
 
-import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +19,20 @@ import pytest
 
 from assets.resources import PROJECT
 from pipeline.store import Store
+from tests.e2e.dagster_server import (
+    ENDED,
+    RUN_SECONDS,
+    STARTUP_SECONDS,
+    STOP_SECONDS,
+    Server,
+    answers,
+    dg_dev,
+    stop,
+    wait,
+)
 
 pytestmark = pytest.mark.slow
 
-STARTUP_SECONDS = 300
-RUN_SECONDS = 300
-STOP_SECONDS = 60
-ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 INGEST = ("raw", "items", "reviews")  # in the order in which they read each other
 
 CATALOG = """
@@ -77,89 +80,16 @@ ODD_TITLE = f"![x]({ELSEWHERE}) **a** \\| b"
 ODD_TIME = f"![y]({ELSEWHERE})"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Server:
-    url: str
-    data: Path
-
-    def query(self, query: str) -> dict[str, Any]:
-        request = urllib.request.Request(
-            f"{self.url}/graphql",
-            json.dumps({"query": query}).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            reply = json.load(answer)
-        assert "errors" not in reply, reply["errors"]
-        return dict(reply["data"])
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("ui")
-    data, home = folder / "data", folder / "home"
-    data.mkdir()
-    home.mkdir()
+    data = folder / "data"
+    (data / "raw").mkdir(parents=True)
     (data / "catalog.toml").write_text(CATALOG)
-    (data / "raw").mkdir()
     (data / "raw" / "odd.csv").write_text(f"user,item,time\nu1,i1,1\nu1,i2,2\nu2,i1,{ODD_TIME}\n")
     (data / "raw" / "odd_items.csv").write_text(f"item,title\ni1,{ODD_TITLE}\ni2,second\n")
-    settings = (PROJECT / "dagster.yaml").read_text()
-    (home / "dagster.yaml").write_text(settings.replace("data/.dagster", str(home / "state")))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = folder / "dg.log"
-    process = _start(port, log, {"COLDBRIDGE_DATA": str(data), "DAGSTER_HOME": str(home)})
-    try:
-        server = Server(url=f"http://127.0.0.1:{port}", data=data)
-        _wait(lambda: _answers(server, process, log), STARTUP_SECONDS, "dg dev to answer")
+    with dg_dev(folder) as server:
         yield server
-    finally:
-        _stop(process)
-
-
-def _start(port: int, log: Path, variables: dict[str, str]) -> subprocess.Popen[bytes]:
-    """`dg dev` in a process group of its own, so that all its children can be stopped."""
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            [str(Path(sys.executable).with_name("dg")), "dev", "--port", str(port)],
-            cwd=PROJECT,
-            env=os.environ | variables,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-
-def _answers(server: Server, process: subprocess.Popen[bytes], log: Path) -> bool:
-    assert process.poll() is None, f"dg dev ended: {log.read_text()}"
-    try:
-        return bool(server.query("{ version }"))
-    except OSError:
-        return False
-
-
-def _wait(ready: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(1)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask as Ctrl-C does, then make sure: nothing of the group outlives the test."""
-    os.killpg(process.pid, signal.SIGINT)
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    process.wait(STOP_SECONDS)
 
 
 def test_the_definitions_load_in_the_server(server: Server) -> None:
@@ -215,9 +145,9 @@ def test_reviews_are_materialized_by_clicking(server: Server, page: Any) -> None
 def test_a_dataset_card_draws_its_plots(server: Server, page: Any) -> None:
     for asset in INGEST:
         for domain in ("food", "kitchen"):
-            _wait_for(server, _launch(server, asset, domain), "SUCCESS", RUN_SECONDS)
+            server.wait_for(server.launch(asset, domain), "SUCCESS")
     for asset in ("interactions", "dataset_card"):
-        _wait_for(server, _launch(server, asset, "small"), "SUCCESS", RUN_SECONDS)
+        server.wait_for(server.launch(asset, "small"), "SUCCESS")
     page.goto(f"{server.url}/assets/dataset_card?view=partitions&partition=small")
     row = page.get_by_role("row").filter(has_text="Interactions of users")
     row.get_by_text("[Show Markdown]").click()
@@ -230,7 +160,7 @@ def test_text_of_raw_files_is_shown_as_text_and_fetches_nothing(server: Server, 
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     for asset in INGEST:
-        _wait_for(server, _launch(server, asset, "odd"), "SUCCESS", RUN_SECONDS)
+        server.wait_for(server.launch(asset, "odd"), "SUCCESS")
     for asset, shown in (("items", "**a** \\| b"), ("reviews", "![y](")):
         page.goto(f"{server.url}/assets/{asset}?view=partitions&partition=odd")
         page.get_by_text("megabytes").first.wait_for()
@@ -258,7 +188,7 @@ def _materialize(server: Server, page: Any, asset: str, partition: str) -> None:
 
 def _run_by_clicking(server: Server, page: Any, asset: str, partition: str) -> tuple[str, str]:
     """Pick a partition in the dialog, launch, wait; returns the run and how it ended."""
-    before = {run["runId"] for run in _runs(server)}
+    before = {run["runId"] for run in server.runs()}
     page.goto(f"{server.url}/assets/{asset}?view=overview")
     page.get_by_role("button", name="Materialize").first.click()
     page.get_by_text("Select a partition").click()
@@ -267,24 +197,12 @@ def _run_by_clicking(server: Server, page: Any, asset: str, partition: str) -> t
     page.get_by_role("button", name="Launch", exact=False).last.click()
 
     def ended() -> list[tuple[str, str]]:
-        new = [run for run in _runs(server) if run["runId"] not in before]
+        new = [run for run in server.runs() if run["runId"] not in before]
         return [(run["runId"], run["status"]) for run in new if run["status"] in ENDED]
 
-    _wait(lambda: bool(ended()), RUN_SECONDS, f"{asset}[{partition}] to end")
+    wait(lambda: bool(ended()), RUN_SECONDS, f"{asset}[{partition}] to end")
     return ended()[0]
 
-
-def _runs(server: Server) -> list[dict[str, str]]:
-    answer = server.query("{ runsOrError { ... on Runs { results { runId status } } } }")
-    return list(answer["runsOrError"]["results"])
-
-
-LAUNCH = """mutation { launchPipelineExecution(executionParams: {
-  selector: { repositoryName: "__repository__", repositoryLocationName: "coldbridge",
-              pipelineName: "__ASSET_JOB", assetSelection: [{ path: ["%s"] }] },
-  mode: "default",
-  executionMetadata: { tags: [{ key: "dagster/partition", value: "%s" }] } }) {
-    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 
 OBSERVED = """{ assetNodeOrError(assetKey: { path: ["review_features"] }) { ... on AssetNode {
   assetObservations(partitions: ["food"]) { description
@@ -295,12 +213,12 @@ def test_an_extraction_tells_how_it_goes_and_stops_when_told_with_its_rows_kept(
     server: Server,
 ) -> None:
     for asset in INGEST:
-        _wait_for(server, _launch(server, asset, "food"), "SUCCESS", RUN_SECONDS)
-    run = _launch(server, "review_features", "food")
+        server.wait_for(server.launch(asset, "food"), "SUCCESS")
+    run = server.launch("review_features", "food")
     rows = server.data / "cache" / "rows"
-    _wait(lambda: len(list(rows.rglob("part-*.parquet"))) >= 2, RUN_SECONDS, "two chunks")
+    wait(lambda: len(list(rows.rglob("part-*.parquet"))) >= 2, RUN_SECONDS, "two chunks")
     server.query(f'mutation {{ terminateRun(runId: "{run}") {{ __typename }} }}')
-    _wait_for(server, run, "CANCELED", 20)
+    server.wait_for(run, "CANCELED", 20)
     observed = server.query(OBSERVED)["assetNodeOrError"]["assetObservations"]
     figures = {
         seen["description"]: {e["label"]: e.get("intValue") for e in seen["metadataEntries"]}
@@ -309,10 +227,10 @@ def test_an_extraction_tells_how_it_goes_and_stops_when_told_with_its_rows_kept(
     assert {"plan", "estimate"} <= set(figures)
     kept = len(list(rows.rglob("part-*.parquet")))
     assert kept >= 2 and not (server.data / "store" / "review_features").exists()
-    again = _launch(server, "review_features", "food")
-    _wait(lambda: len(list(rows.rglob("part-*.parquet"))) > kept, RUN_SECONDS, "one chunk more")
+    again = server.launch("review_features", "food")
+    wait(lambda: len(list(rows.rglob("part-*.parquet"))) > kept, RUN_SECONDS, "one chunk more")
     server.query(f'mutation {{ terminateRun(runId: "{again}") {{ __typename }} }}')
-    _wait_for(server, again, "CANCELED", 20)
+    server.wait_for(again, "CANCELED", 20)
     resumed = server.query(OBSERVED)["assetNodeOrError"]["assetObservations"]
     plans = [
         {e["label"]: e.get("intValue") for e in seen["metadataEntries"]}
@@ -322,27 +240,13 @@ def test_an_extraction_tells_how_it_goes_and_stops_when_told_with_its_rows_kept(
     assert {plan["rows_from_cache"] for plan in plans} > {0}
 
 
-def _launch(server: Server, asset: str, partition: str) -> str:
-    answer = server.query(LAUNCH % (asset, partition))["launchPipelineExecution"]
-    assert answer["__typename"] == "LaunchRunSuccess", answer
-    return str(answer["run"]["runId"])
-
-
-def _wait_for(server: Server, run: str, status: str, seconds: float) -> None:
-    _wait(lambda: _status(server, run) == status, seconds, f"run {run} to be {status}")
-
-
-def _status(server: Server, run: str) -> str:
-    return {each["runId"]: each["status"] for each in _runs(server)}.get(run, "NONE")
-
-
 def test_a_stage_of_a_scenario_is_materialized_from_the_graph_and_its_plot_is_drawn(
     server: Server, page: Any
 ) -> None:
     """As a person goes: the graph, the stage in it, its job, the partition, the run, the asset."""
     for asset in INGEST:
         for domain in ("food", "kitchen"):
-            _wait_for(server, _launch(server, asset, domain), "SUCCESS", RUN_SECONDS)
+            server.wait_for(server.launch(asset, domain), "SUCCESS")
     page.goto(server.url)
     page.locator("a[href='/asset-groups']").first.click()
     graph = page.locator("svg")
@@ -380,7 +284,7 @@ def test_a_job_that_brings_up_to_date_is_launched_from_its_launchpad(
 
 def _run_job_by_clicking(server: Server, page: Any, job: str, partition: str) -> str:
     """Launch a job of assets for one partition; returns the run, which may not have begun."""
-    before = {run["runId"] for run in _runs(server)}
+    before = {run["runId"] for run in server.runs()}
     page.locator("a[href='/jobs']").first.click()
     page.locator(f"a[href$='/jobs/{job}']").first.click()
     page.get_by_role("button", name="Materialize all").click()
@@ -390,9 +294,9 @@ def _run_job_by_clicking(server: Server, page: Any, job: str, partition: str) ->
     page.get_by_role("button", name="Launch", exact=False).last.click()
 
     def new() -> list[str]:
-        return [run["runId"] for run in _runs(server) if run["runId"] not in before]
+        return [run["runId"] for run in server.runs() if run["runId"] not in before]
 
-    _wait(lambda: bool(new()), RUN_SECONDS, f"a run of {job}")
+    wait(lambda: bool(new()), RUN_SECONDS, f"a run of {job}")
     return new()[0]
 
 
@@ -409,12 +313,12 @@ def test_make_dev_stops_within_seconds_and_forgets_nothing(tmp_path: Path) -> No
     shutil.copy(PROJECT / "data" / "catalog.toml", clone / "data" / "catalog.toml")
     (clone / ".venv").symlink_to(sys.prefix)
     with _make_dev(clone, tmp_path / "first.log") as server:
-        run = _launch(server, "raw", "demo-food")
-        _wait_for(server, run, "SUCCESS", RUN_SECONDS)
+        run = server.launch("raw", "demo-food")
+        server.wait_for(run, "SUCCESS")
         assert _materialized_by(server, "raw", "demo-food") == [run]
     assert (clone / "data/raw/demo/Demo_Food.json.gz").is_file()
     with _make_dev(clone, tmp_path / "second.log") as server:
-        assert _status(server, run) == "SUCCESS"
+        assert server.status(run) == "SUCCESS"
         assert _materialized_by(server, "raw", "demo-food") == [run]
     assert server.url in (tmp_path / "second.log").read_text()
 
@@ -425,12 +329,13 @@ def _make_dev(clone: Path, log: Path) -> Iterator[Server]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    kept = {name: value for name, value in os.environ.items() if name != "COLDBRIDGE_DATA"}
+    environment = {**os.environ, "PYTHONPATH": str(clone)}
+    environment.pop("COLDBRIDGE_DATA", None)
     with log.open("wb") as output:
         process = subprocess.Popen(
             ["make", "--old-file=install", "dev", f"PORT={port}"],
             cwd=clone,
-            env=kept | {"PYTHONPATH": str(clone)},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -439,15 +344,17 @@ def _make_dev(clone: Path, log: Path) -> Iterator[Server]:
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
     try:
-        server = Server(url=f"http://127.0.0.1:{port}", data=clone / "data")
-        _wait(lambda: _answers(server, process, log), STARTUP_SECONDS, "make dev to answer")
+        server = Server(
+            url=f"http://127.0.0.1:{port}", data=clone / "data", environment=environment
+        )
+        wait(lambda: answers(server, process, log), STARTUP_SECONDS, "make dev to answer")
         yield server
         os.killpg(process.pid, signal.SIGINT)
         process.wait(STOP_SECONDS)
-        _wait(lambda: not _group_is_alive(process.pid), STOP_SECONDS, "its children to end")
+        wait(lambda: not _group_is_alive(process.pid), STOP_SECONDS, "its children to end")
     finally:
         if _group_is_alive(process.pid):
-            _stop(process)
+            stop(process)
 
 
 def _group_is_alive(group: int) -> bool:

@@ -84,7 +84,7 @@ def test_a_whole_number_will_do_where_a_share_is_asked(tmp_path: Path) -> None:
         (
             "[domain.food]",
             "[domains.food]",
-            r": domains is not a known key; allowed: domain, engine, price, scen",
+            r": domains is not a known key; allowed: automation, domain, engine, price, scen",
         ),
         ("half =", "halves =", r"domain\.food\.halves is not a known key; allowed: .*half"),
         ("split =", "splits =", r"scenario\.both\.splits is not a known key; allowed: .*split"),
@@ -229,6 +229,20 @@ def test_a_whole_number_will_do_where_a_share_is_asked(tmp_path: Path) -> None:
         ),
         ("[domain.food]", "[[price]]\nmodel = 'm'\n[domain.food]", r"price\[0\]\.input is missing"),
         ("[scenario.both]", "[scenario.food]", r"scenario\.food: a domain has this name"),
+        # automation
+        *(
+            ("[domain.food]", f"[automation]\n{line}\n[domain.food]", said)
+            for line, said in (
+                ('extraction = "monthly"', r"automation\.extraction = 'monthly'; it must be five"),
+                ('timezone = "Mars/Base"', r"automation\.timezone = 'Mars/Base' is no time zone"),
+                ('timezone = ""', r"automation\.timezone = '' is no time zone; name one such as"),
+                (
+                    "raw_files_seconds = 0",
+                    r"automation\.raw_files_seconds = 0; it must be at least",
+                ),
+                ("weekly = true", r"automation\.weekly is not a known key; allowed: extraction"),
+            )
+        ),
         # experiments
         *(
             ("[scenario.both]", f"[scenario.both]\n{line}", said)

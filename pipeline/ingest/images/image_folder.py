@@ -22,7 +22,7 @@ def files_by_item(folder: Path, item_ids: Collection[str]) -> tuple[dict[str, li
     found: dict[str, list[tuple[int, str]]] = {}
     strangers = 0
     for path in folder.iterdir():
-        if path.suffix.lower() not in _ENDINGS:
+        if not is_image_name(path.name):
             continue
         item, number = _item(path.stem, item_ids)
         if item is None:
@@ -30,6 +30,12 @@ def files_by_item(folder: Path, item_ids: Collection[str]) -> tuple[dict[str, li
         else:
             found.setdefault(item, []).append((number, path.name))
     return {item: [name for _, name in sorted(files)] for item, files in found.items()}, strangers
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file of this name is taken for an image: what is still copied often ends so:
+    `.part`, `.tmp`."""
+    return Path(name).suffix.lower() in _ENDINGS
 
 
 def keep_files(

@@ -22,8 +22,8 @@ ANSWER = pa.struct(
 )
 
 
-def open_rows(root: Path, **facts: object) -> CachedRows:
-    return RowCache(root).open(IDENTITY | facts, ANSWER)
+def open_rows(root: Path, since: int = 0, **facts: object) -> CachedRows:
+    return RowCache(root, since).open(IDENTITY | facts, ANSWER)
 
 
 def keys_of(rows: CachedRows, numbers: Iterable[int]) -> pa.Array:
@@ -51,10 +51,10 @@ def add(rows: CachedRows, numbers: Iterable[int]) -> int:
     return rows.add(keys_of(rows, numbers), answers(numbers))
 
 
-def add_at(rows: CachedRows, numbers: range, added: int) -> Path:
-    """A part as `add` wrote it at a time."""
+def add_at(rows: CachedRows, numbers: range, added: int, values: pa.Array | None = None) -> Path:
+    """A part as `add` wrote it at a time, or one with other values."""
     times = pa.array([added] * len(numbers))
-    columns = [keys_of(rows, numbers), times, answers(numbers)]
+    columns = [keys_of(rows, numbers), times, answers(numbers) if values is None else values]
     return write_part(rows.folder, pa.table(columns, schema=part_schema(ANSWER)))
 
 

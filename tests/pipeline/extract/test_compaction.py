@@ -17,6 +17,7 @@ from tests.pipeline.extract.cached_rows import (
     IDENTITY,
     add,
     add_at,
+    answers,
     flip,
     holds,
     keys_of,
@@ -53,6 +54,35 @@ def test_rows_keep_the_time_at_which_they_were_added(tmp_path: Path) -> None:
     after = survey(tmp_path)[0]
     assert (before.parts, after.parts) == (3, 1) and after.oldest == before.oldest == 1_000
     assert before.newest == after.newest and abs(time.time() - (after.newest or 0)) < 600
+
+
+def test_rows_that_were_computed_again_are_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = open_rows(tmp_path)
+    rows.add(keys_of(rows, [0]), answers([8]))  # creates the folder
+    add_at(rows, range(10), added=1_000)
+    add_at(rows, range(5, 15), added=2_000)
+    assert verify(tmp_path)[0].duplicates == 6
+    monkeypatch.setattr(compaction, "SMALL_BYTES", 0)  # large parts all of them: none is merged
+    assert compact(tmp_path) == {rows.folder: 0}
+    verdict = verify(tmp_path)[0]
+    assert (verdict.parts, verdict.rows, verdict.duplicates) == (3, 15, 0)
+    monkeypatch.undo()
+    assert compact(tmp_path) == {rows.folder: 3}
+    for opened in (rows, open_rows(tmp_path)):
+        assert opened.fetch(keys_of(opened, [0, 1, 14])).equals(answers([8, 1, 14]))
+    assert survey(tmp_path)[0].oldest == 1_000
+
+
+def test_merging_keeps_the_newest_row_of_a_key(tmp_path: Path) -> None:
+    rows = open_rows(tmp_path)
+    add(rows, [0])  # creates the folder
+    for added, value in ((1_000, 2), (3_000, 4), (2_000, 6)):
+        add_at(rows, range(1, 2), added, answers([value]))
+    with lock(rows.folder):
+        assert compaction.merge_once(rows.folder) == 4
+    assert open_rows(tmp_path).fetch(keys_of(rows, [1])).equals(answers([4]))
 
 
 def test_vectors_survive_merging(tmp_path: Path) -> None:

@@ -172,6 +172,38 @@ def test_chunks_before_a_failure_are_kept(tmp_path: Path) -> None:
     assert engine.chunks == [["bang", "c"]]
 
 
+def test_rows_are_computed_again_once_however_often_that_is_broken_off(tmp_path: Path) -> None:
+    class Newer(EchoEngine):
+        breaks_at = "c"
+
+        def generate(self, task: Any, prepared: Any) -> Any:
+            if any(each.content == self.breaks_at for each in prepared):
+                raise RuntimeError("the model broke")
+            return [
+                replace(each, text=f"new {each.text}") for each in super().generate(task, prepared)
+            ]
+
+    def texts(engine: EchoEngine, cache: RowCache, *asked: str) -> list[str]:
+        answers, _ = generate(Extraction(engine=engine, cache=cache), TASK, requests(*asked))
+        return [answer.text for answer in answers]
+
+    cache = RowCache(tmp_path)
+    texts(EchoEngine(), cache, "a", "b", "c", "other")
+    again = replace(cache, since=int(time.time()) + 1)
+    newer = Newer(chunk=1)
+    with pytest.raises(RuntimeError, match="the model broke"):
+        texts(newer, again, "a", "b", "c")
+    assert texts(EchoEngine(), cache, "a", "c") == ["new A 0", "C 0"]  # a run in between
+    newer.breaks_at = ""
+    assert texts(newer, again, "a", "b", "c") == ["new A 0", "new B 0", "new C 0"]
+    assert sorted(row for chunk in newer.chunks for row in chunk) == ["a", "b", "c"]
+    for later in (cache, again):
+        idle = EchoEngine()
+        assert texts(idle, later, "c", "b", "a") == ["new C 0", "new B 0", "new A 0"]
+        assert idle.started == []
+    assert texts(EchoEngine(), cache, "other") == ["OTHER 0"]
+
+
 def test_the_plan_comes_before_the_model_and_the_estimate_after_the_first_chunk(
     tmp_path: Path,
 ) -> None:

@@ -1,6 +1,7 @@
 """Rows are kept once, found again, and handed out in the order of their keys."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from tests.pipeline.extract.cached_rows import (
     ANSWER,
     IDENTITY,
     add,
+    add_at,
     answers,
     holds,
     keys_of,
@@ -75,6 +77,34 @@ def test_rows_that_are_not_there_are_said_to_be_lost(tmp_path: Path) -> None:
     add(rows, [1])
     with pytest.raises(LostRows, match=r"2 of 3 rows are not in .*titles-1"):
         rows.fetch(keys_of(rows, [1, 2, 3]))
+
+
+# -- computing again ---------------------------------------------------------------------------
+
+
+def test_rows_from_before_a_moment_are_unknown_and_new_ones_take_their_place(
+    tmp_path: Path,
+) -> None:
+    rows, numbers = open_rows(tmp_path), range(4)
+    add(rows, [9])
+    add_at(rows, numbers, added=1_000)
+    again = open_rows(tmp_path, since=2_000)
+    keys = keys_of(again, numbers)
+    assert not again.known(keys).any() and again.known(keys_of(again, [9])).all()
+    assert again.add(keys.slice(0, 2), answers([10, 11])) == 2
+    resumed = open_rows(tmp_path, since=2_000)  # as after a kill
+    assert resumed.known(keys).tolist() == [True, True, False, False]
+    with pytest.raises(LostRows, match="2 of 4 rows"):
+        resumed.fetch(keys)
+    for opened in (rows, open_rows(tmp_path)):  # one that was open before, and a new one
+        assert opened.fetch(keys).equals(answers([10, 11, 2, 3]))
+
+
+def test_new_rows_count_also_where_the_clock_was_set_back(tmp_path: Path) -> None:
+    moment = int(time.time()) + 1_000
+    again = open_rows(tmp_path, since=moment)
+    add(again, range(3))
+    assert holds(again, range(3)) and holds(open_rows(tmp_path, since=moment), range(3))
 
 
 # -- keys and identities -----------------------------------------------------------------------

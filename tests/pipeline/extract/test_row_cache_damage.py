@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.extract.cache_parts import healthy, load_column
+from pipeline.extract.cache_parts import healthy, load_rows, write_part
 from pipeline.extract.cache_upkeep import verify
 from pipeline.extract.row_cache import CachedRows, LostRows
 from tests.pipeline.extract.cached_rows import add, flip, holds, keys_of, open_rows, part_paths
@@ -131,7 +132,7 @@ def test_a_whole_part_that_cannot_be_opened_is_not_called_corrupt(rows: CachedRo
             while True:
                 opened.append(os.open("/dev/null", os.O_RDONLY))
         with pytest.raises(OSError, match="Too many open files"):
-            healthy(part_paths(rows)[0], lambda path: load_column(path, "key"))
+            healthy(part_paths(rows)[0], load_rows)
     finally:
         for descriptor in opened:
             os.close(descriptor)
@@ -140,6 +141,8 @@ def test_a_whole_part_that_cannot_be_opened_is_not_called_corrupt(rows: CachedRo
 
 
 def test_a_reader_that_fails_on_a_whole_part_does_not_make_it_corrupt(rows: CachedRows) -> None:
-    with pytest.raises(KeyError, match="no such column"):
-        healthy(part_paths(rows)[0], lambda path: load_column(path, "no such column"))
+    stranger = write_part(rows.folder, pa.table({"no": ["key"]}))
+    with pytest.raises(KeyError, match="key"):
+        healthy(stranger, load_rows)
+    stranger.unlink()
     assert set_aside(rows) == [] and holds(rows, range(200))
