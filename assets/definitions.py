@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from assets.checks import asset_checks
 from assets.evaluate import evaluate_assets
 from assets.experiments import experiment_assets
 from assets.extract import extract_assets
@@ -11,6 +12,7 @@ from assets.prepare import prepare_assets
 from assets.ratings import rating_assets
 from assets.resources import Workspace, engine_resource
 from assets.retrieve import retrieve_assets
+from assets.tracking import tracking_assets
 from assets.train import train_assets
 from pipeline.catalog import Catalog
 
@@ -21,6 +23,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
     assets = all_assets(catalog)
     return dg.Definitions(
         assets=assets,
+        asset_checks=asset_checks(assets),
         jobs=jobs(assets, workspace),
         resources={"workspace": workspace, "engine": engine_resource(workspace)},
         # Steps share one process: models load once a run, and a run is a process of its own.
@@ -39,6 +42,7 @@ def all_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         *evaluate_assets(catalog),
         *experiment_assets(catalog),
         *rating_assets(catalog),
+        *tracking_assets(catalog),
     ]
 
 

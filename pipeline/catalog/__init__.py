@@ -30,6 +30,7 @@ from pipeline.catalog.scenarios import (
     Titles,
     Training,
 )
+from pipeline.catalog.tracking import Tracking
 
 __all__ = [
     "MOST_PIXELS",
@@ -54,6 +55,7 @@ __all__ = [
     "Scenario",
     "Split",
     "Titles",
+    "Tracking",
     "Training",
     "load_catalog",
     "parameters",

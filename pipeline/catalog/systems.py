@@ -32,6 +32,9 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
 }
 """Every system, and the artifacts that it is trained from."""
 
+FITTED = tuple(name for name, inputs in SYSTEMS.items() if "candidates" in inputs)
+"""Those that are trained in epochs, and selected on validation users; the others count."""
+
 DEFAULT_SYSTEMS = (
     "popularity",
     "recent_popularity",
