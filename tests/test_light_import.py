@@ -5,7 +5,16 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = ("torch", "vllm", "faiss", "transformers", "sentence_transformers", "ray", "matplotlib")
+HEAVY = (
+    "torch",
+    "vllm",
+    "faiss",
+    "transformers",
+    "sentence_transformers",
+    "ray",
+    "matplotlib",
+    "mlflow",
+)
 
 
 def test_loading_the_definitions_loads_no_heavy_library() -> None:

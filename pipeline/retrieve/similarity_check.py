@@ -5,6 +5,7 @@ whose titles are of the same domain: where both are alike, the titles carry noth
 """
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def titles_are_near(scenario: Scenario, store: Store) -> Finding:
 
 
 def _cosines(
-    rows: list[dict[str, object]], scenario: Scenario, store: Store
+    rows: list[dict[str, Any]], scenario: Scenario, store: Store
 ) -> tuple[np.ndarray, np.ndarray]:
     """Of each user's mean title with its own nearest item, and with the next user's."""
     titles = {n: t.numpy() for n, t in store.read_tensors(f"title_vectors/{scenario.name}").items()}
@@ -60,10 +61,10 @@ def _cosines(
         of_domain = [row for row in rows if row["target_domain"] == domain]
         if not of_domain:
             continue
-        places = [row_of[row["user"], domain] for row in of_domain]  # type: ignore[index]
+        places = [row_of[row["user"], domain] for row in of_domain]
         means = np.stack([titles["vectors"][slice(*spans[place])].mean(axis=0) for place in places])
         means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
-        nearest = vectors[[row["items"][0] for row in of_domain]]  # type: ignore[index]
+        nearest = vectors[[row["items"][0] for row in of_domain]]
         own.append((means * nearest).sum(axis=1))
         others = np.roll(nearest, 1, axis=0) if len(nearest) > 1 else nearest[:0]
         shuffled.append((means[: len(others)] * others).sum(axis=1))

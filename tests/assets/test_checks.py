@@ -12,6 +12,7 @@ import assets.checks
 from assets.checks import Check, asset_checks, checks_of, not_passed
 from assets.definitions import defs
 from assets.partitions import Partitions
+from assets.recheck import recheck, told
 from assets.resources import Workspace
 from pipeline.catalog.rating_systems import RATING_FITTED
 from pipeline.catalog.systems import FITTED
@@ -199,3 +200,20 @@ def test_a_file_that_cannot_be_read_fails_its_checks_with_the_reason(
     assert _history(instance, "hard", "small")[0].description == (
         "small: table is corrupt: delete it"
     )
+
+
+def test_what_is_stored_is_checked_again_without_being_made(
+    run: Run, verdicts: Verdicts, instance: dg.DagsterInstance
+) -> None:
+    everything = [table, below]
+    with pytest.raises(ValueError, match="nothing of 'small'"):
+        recheck(everything, Workspace(), "small", instance)
+    run("small", "table")
+    made = instance.get_latest_materialization_event(table.key)
+    assert recheck(everything, Workspace(), "small", instance) == []
+    verdicts.broken = {("hard", "small"), ("soft", "small"), ("hard", "other")}
+    failed = recheck(everything, Workspace(), "small", instance)
+    assert told(failed) == "table: hard: small: figure 0\ntable: soft: small: figure 0"
+    assert len(_history(instance, "hard", "small")) == 3
+    latest = instance.get_latest_materialization_event(table.key)
+    assert latest is not None and made is not None and latest.run_id == made.run_id

@@ -59,5 +59,5 @@ def test_encoders_of_all_seeds_are_judged(world: Any) -> None:
     found = encoders_converged(world.scenario, world.store)
     assert not found.passed and found.figures["fits"] == 2
     world.store.delete(f"{encoders_folder(world.scenario)}/seed-1", ".safetensors")
-    with pytest.raises(ValueError, match="seed-1.safetensors is missing"):
+    with pytest.raises(ValueError, match=r"seed-1\.safetensors is missing"):
         encoders_converged(world.scenario, world.store)
