@@ -1,5 +1,7 @@
 """Whether every label competes with distinct items, none of them itself, of the right domain."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,6 +11,7 @@ from pipeline.finding import Finding
 from pipeline.store import Store
 
 _PARTS = ("valid", "test")
+_BLOCK = 4096  # lists that are looked at together
 
 
 def candidates_are_unique(scenario: Scenario, store: Store) -> Finding:
@@ -16,7 +19,7 @@ def candidates_are_unique(scenario: Scenario, store: Store) -> Finding:
     label_of, bounds_of = _cases(scenario, store)
     rows = negatives = repeated = own = foreign = 0
     fewest = scenario.candidates.num_negatives
-    for batch in store.read_batches(f"candidates/{scenario.name}"):
+    for batch in _blocks(scenario, store):
         items, row, lengths = _flat(batch.column("negatives"))
         case = _case_of(batch, len(label_of))
         # One sorted run of (row, item): a repetition stands beside its twin.
@@ -45,6 +48,12 @@ def candidates_are_unique(scenario: Scenario, store: Store) -> Finding:
             "shortest list": fewest,
         },
     )
+
+
+def _blocks(scenario: Scenario, store: Store) -> Iterator[pa.RecordBatch]:
+    """A stored batch is cut: its lists as 64-bit integers would take a gigabyte and more."""
+    for batch in store.read_batches(f"candidates/{scenario.name}"):
+        yield from (batch.slice(start, _BLOCK) for start in range(0, len(batch), _BLOCK))
 
 
 def _cases(scenario: Scenario, store: Store) -> tuple[np.ndarray, np.ndarray]:

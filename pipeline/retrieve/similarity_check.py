@@ -14,8 +14,8 @@ from pipeline.finding import Finding
 from pipeline.store import Store
 
 LEAST_SIMILARITY = 0.3
-"""Median cosine of a user's titles and the nearest item. The demo's sentence encoder gives texts
-that have nothing in common cosines around 0.1."""
+"""Median cosine of a user's titles and the nearest item. In the demo it is 0.56, and 0.34 with
+another user's titles of the same domain."""
 
 _MOST_USERS = 20_000  # that are shuffled; the median of more would be the same
 

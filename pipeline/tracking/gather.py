@@ -82,13 +82,13 @@ def _run(
 ) -> Record:
     """Of one trained model; `reports` by stage, "" where there is one alone."""
     digest = store.digest(key)
-    parameters = json.loads(store.tensor_metadata(key)["parameters"])
+    ((kind, run),) = json.loads(store.tensor_metadata(key)["parameters"]).items()
     points = [point for stage, report in reports.items() for point in _curve(stage, report)]
     return Record(
         name=name,
         fingerprint=digest_json([VERSION, name, digest]),
         tags={"kind": "weights", "scenario": scenario.name, "digest": digest, **tags},
-        parameters=dict(flattened(parameters)),
+        parameters={"run": kind, **dict(flattened(run))},
         points=points,
     )
 

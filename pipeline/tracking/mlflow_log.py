@@ -1,5 +1,6 @@
 """Records into MLflow, each once: a run carries its record's fingerprint as a tag."""
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ def _places(tracking: Tracking, folder: Path) -> tuple[str, str | None]:
 
 
 def _client(uri: str) -> Any:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # as Dagster's is, in dagster.yaml
     try:
         from mlflow import MlflowClient
     except ImportError:

@@ -15,7 +15,7 @@ from dagster._core.errors import DagsterAssetCheckFailedError
 import assets.checks
 import assets.prepare
 from assets.checks import checks_of
-from assets.definitions import all_assets
+from assets.definitions import all_assets, build_defs
 from assets.ingest import ingest_assets
 from assets.prepare import prepare_assets
 from assets.refresh import refresh
@@ -142,6 +142,20 @@ def test_an_artifact_that_fails_its_check_is_not_taken_for_fresh(
         for _ in range(2):
             with pytest.raises(DagsterAssetCheckFailedError, match="no_leak"):
                 refreshed()
+    assert refreshed() == PREPARE[3:]
+
+
+def test_a_file_that_is_gone_fails_the_checks_job_and_is_made_again(
+    refreshed: Refresh, workspace: Callable[..., Workspace], instance: dg.DagsterInstance
+) -> None:
+    refreshed()
+    current = workspace()
+    job = build_defs(current).resolve_job_def("checks")
+    assert job.execute_in_process(partition_key="small", instance=instance).success
+    assert refreshed() == []
+    current.store.delete("sequences/small", ".parquet")
+    with pytest.raises(dg.Failure, match=r"sequences: no_leak: small: .* is missing"):
+        job.execute_in_process(partition_key="small", instance=instance)
     assert refreshed() == PREPARE[3:]
 
 

@@ -38,7 +38,8 @@ def test_a_seed_is_recorded_with_its_curve_parameters_and_inputs(world: Any) -> 
         for epoch, entry in enumerate(report.curve, start=1)
     ]
     assert Point(metric="best_valid", value=report.best_score) in fitted.points
-    assert fitted.parameters["SequentialRun.loop.max_epochs"] == "2"
+    assert fitted.parameters["run"] == "SequentialRun"
+    assert fitted.parameters["loop.max_epochs"] == "2"
     assert fitted.tags["input/sequences/little"] == world.store.digest("sequences/little")
     assert fitted.tags["digest"] == world.store.digest("weights/little/gru4rec/seed-0")
     assert (fitted.tags["system"], fitted.tags["seed"]) == ("gru4rec", "0")
