@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from assets.resources import Workspace
@@ -72,16 +73,10 @@ def not_passed(key: dg.AssetKey, partition: str, graph: Any, instance: Any) -> l
     if not keys:
         return []
     latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(
-        keys, partition_filter=_of_partition(partition)
+        keys, partition_filter=PartitionKeyFilter(key=partition)
     )
     passed = AssetCheckExecutionRecordStatus.SUCCEEDED
     return sorted(one.name for one, record in latest.items() if record.status != passed)
-
-
-def _of_partition(partition: str) -> Any:
-    from dagster._core.event_api import PartitionKeyFilter
-
-    return PartitionKeyFilter(key=partition)
 
 
 def _defined(check: Check, asset: dg.AssetsDefinition) -> dg.AssetChecksDefinition:
