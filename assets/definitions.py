@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from assets.checks import asset_checks
 from assets.evaluate import evaluate_assets
 from assets.experiments import experiment_assets
 from assets.extract import extract_assets
@@ -14,6 +15,7 @@ from assets.retraining import retraining_sensor
 from assets.retrieve import retrieve_assets
 from assets.schedules import extraction_schedules
 from assets.sensors import raw_files_sensor
+from assets.tracking import tracking_assets
 from assets.train import train_assets
 from pipeline.catalog import Catalog
 
@@ -25,6 +27,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
     built = {job.name: job for job in jobs(assets, workspace)}
     return dg.Definitions(
         assets=assets,
+        asset_checks=asset_checks(assets),
         jobs=list(built.values()),
         schedules=extraction_schedules(catalog, assets, built),
         sensors=[
@@ -48,6 +51,7 @@ def all_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         *evaluate_assets(catalog),
         *experiment_assets(catalog),
         *rating_assets(catalog),
+        *tracking_assets(catalog),
     ]
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import dagster as dg
 
-from assets.checks import VECTORS_CHECK, check_item_vectors
 from assets.partitions import Partitions, own_partition, own_partitions, partitions_of
 from assets.present import (
     code_version,
@@ -54,7 +53,6 @@ def _item_text(catalog: Catalog, pairs: Sequence[str]) -> dg.AssetsDefinition:
         group_name=GROUP,
         kinds={"huggingface", "safetensors"},
         code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.text_model, pairs)),
-        check_specs=[dg.AssetCheckSpec(VECTORS_CHECK, asset="item_text", blocking=True)],
     )
     def item_text(
         context: dg.AssetExecutionContext,
@@ -65,10 +63,7 @@ def _item_text(catalog: Catalog, pairs: Sequence[str]) -> dg.AssetsDefinition:
         """A frozen vector of each item's title, category and brand."""
         scenario = workspace.scenario(context.partition_key)
         extraction = observed_extraction(context, workspace, engine, config.since())
-        return materialized(
-            lambda: build_item_text(scenario, workspace.store, extraction),
-            lambda: check_item_vectors(scenario, workspace.store),
-        )
+        return materialized(lambda: build_item_text(scenario, workspace.store, extraction))
 
     return item_text
 

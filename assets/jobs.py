@@ -1,4 +1,5 @@
-"""Jobs: one for each stage, and two that bring a whole scenario or a domain up to date."""
+"""Jobs: one for each stage, two that bring a whole scenario or a domain up to date, and two that
+check what is stored of it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from assets.partitions import Partitions
+from assets.recheck import recheck, told
 from assets.refresh import refresh
 from assets.resources import Workspace
 
@@ -19,6 +21,8 @@ def jobs(assets: list[dg.AssetsDefinition], workspace: Workspace) -> list[Any]:
         *(job for stage in STAGES for job in _stage_jobs(stage, assets)),
         _refresh_job("everything", partitions.scenarios, assets, workspace),
         _refresh_job("domain", partitions.domains, assets, workspace),
+        _check_job("checks", partitions.scenarios, assets, workspace),
+        _check_job("domain_checks", partitions.domains, assets, workspace),
     ]
 
 
@@ -73,3 +77,29 @@ def _refresh_job(
         refresh_stale()
 
     return refresh_job
+
+
+def _check_job(
+    name: str,
+    partitions: dg.StaticPartitionsDefinition,
+    assets: list[dg.AssetsDefinition],
+    workspace: Workspace,
+) -> dg.JobDefinition:
+    """Fails where a check that blocks did not pass; judgments are told."""
+
+    @dg.op(name=f"run_{name}")
+    def check_stored(context: dg.OpExecutionContext) -> None:
+        failed = recheck(assets, workspace, context.partition_key, context.instance)
+        if any(one.severity is dg.AssetCheckSeverity.ERROR for one in failed):
+            raise dg.Failure(f"did not pass:\n{told(failed)}", allow_retries=False)
+        context.log.info(f"{len(failed)} judgments did not pass\n{told(failed)}")
+
+    @dg.job(
+        name=name,
+        partitions_def=partitions,
+        description="Check again what is materialized of it, and make nothing.",
+    )
+    def check_job() -> None:
+        check_stored()
+
+    return check_job

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 
 import dagster as dg
 
-from assets.checks import LEAK_CHECK, check_leaks
 from assets.partitions import (
     SEQUENCE_TASKS,
     Partitions,
@@ -20,15 +19,11 @@ from assets.resources import Workspace
 from pipeline.catalog import Catalog, Scenario
 from pipeline.outcome import Outcome
 from pipeline.prepare import VERSION
-from pipeline.prepare.behaviour_leaks import check_stored_behaviours
 from pipeline.prepare.behaviours import build_behaviours
 from pipeline.prepare.candidates import build_candidates
-from pipeline.prepare.click_leaks import check_stored_clicks
 from pipeline.prepare.clicks import build_clicks
 from pipeline.prepare.dataset_card import build_dataset_card
 from pipeline.prepare.interactions import build_interactions
-from pipeline.prepare.leaks import check_stored_sequences
-from pipeline.prepare.rating_leaks import check_stored_ratings
 from pipeline.prepare.ratings import build_ratings
 from pipeline.prepare.sequences import build_sequences
 from pipeline.prepare.vocabulary import build_vocabulary
@@ -37,7 +32,6 @@ from pipeline.store import Store
 GROUP = "prepare"
 
 Build = Callable[[Scenario, Store], Outcome]
-Check = Callable[[Scenario, Store], None]
 
 
 def prepare_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
@@ -45,24 +39,12 @@ def prepare_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
     ranked = partitions.of_tasks(*SEQUENCE_TASKS)
     assets = [
         *_common_assets(catalog),
-        _task_asset("sequences", catalog, ranked, build_sequences, check_stored_sequences),
+        _task_asset("sequences", catalog, ranked, build_sequences),
         _candidates(catalog, ranked),
+        _task_asset("ratings", catalog, partitions.of_tasks("cold-start-rating"), build_ratings),
+        _task_asset("clicks", catalog, partitions.of_tasks("click"), build_clicks),
         _task_asset(
-            "ratings",
-            catalog,
-            partitions.of_tasks("cold-start-rating"),
-            build_ratings,
-            check_stored_ratings,
-        ),
-        _task_asset(
-            "clicks", catalog, partitions.of_tasks("click"), build_clicks, check_stored_clicks
-        ),
-        _task_asset(
-            "behaviours",
-            catalog,
-            partitions.of_tasks("multi-behaviour"),
-            build_behaviours,
-            check_stored_behaviours,
+            "behaviours", catalog, partitions.of_tasks("multi-behaviour"), build_behaviours
         ),
     ]
     return [asset for asset in assets if asset is not None]
@@ -156,7 +138,7 @@ _READ = {
 
 
 def _task_asset(
-    name: str, catalog: Catalog, scenarios: list[str], build: Build, check: Check
+    name: str, catalog: Catalog, scenarios: list[str], build: Build
 ) -> dg.AssetsDefinition | None:
     """The asset of a task; None where no scenario has it."""
     if not scenarios:
@@ -170,21 +152,10 @@ def _task_asset(
         group_name=GROUP,
         kinds={"polars", "parquet"},
         code_version=_versioned(catalog, scenarios, *_READ[name]),
-        check_specs=[
-            dg.AssetCheckSpec(
-                LEAK_CHECK,
-                asset=name,
-                blocking=True,
-                description="No answer of an evaluation case is seen in training or in a history.",
-            )
-        ],
     )
     def cases(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         scenario = workspace.scenario(context.partition_key)
-        return materialized(
-            lambda: build(scenario, workspace.store),
-            lambda: check_leaks(scenario.name, lambda: check(scenario, workspace.store)),
-        )
+        return materialized(lambda: build(scenario, workspace.store))
 
     return cases
 

@@ -20,6 +20,7 @@ from dagster._core.definitions.data_version import (
 )
 from dagster._core.loader import LoadingContextForTest
 
+from assets.checks import asset_checks, not_passed
 from assets.present import partition_version
 from assets.resources import Workspace
 from pipeline.catalog import Catalog
@@ -46,7 +47,9 @@ def refresh(
         # One engine for all runs: a model that several assets want is loaded once.
         shared = dg.ResourceDefinition.hardcoded_resource(engine)
         definitions = dg.Definitions(
-            assets=list(assets), resources={"workspace": workspace, "engine": shared}
+            assets=list(assets),
+            asset_checks=asset_checks(assets),
+            resources={"workspace": workspace, "engine": shared},
         )
         return _refreshed(definitions, workspace.catalog, name, instance)
 
@@ -110,7 +113,8 @@ def stale_causes(
     causes = resolver.get_stale_causes(key, partition)
     if _is_version_kept(graph.get(key).code_version, key, partition, instance):
         causes = [cause for cause in causes if cause.category is not StaleCauseCategory.CODE]
-    return [cause.reason for cause in causes]
+    failed = [f"did not pass {name}" for name in not_passed(key, partition, graph, instance)]
+    return [*failed, *(cause.reason for cause in causes)]
 
 
 def _is_version_kept(

@@ -305,6 +305,15 @@ RECOMMENDATIONS = pa.schema(
 )
 
 
+MLFLOW_RUNS = pa.schema(
+    [
+        _field("name", pa.string()),  # of the run: "lgcd seed 0"
+        _field("fingerprint", pa.string()),  # of what it records
+        _field("run_id", pa.string()),  # MLflow's
+    ]
+)
+
+
 def item_feature_schema(vector: pa.DataType) -> pa.Schema:
     """Pooled hidden states of items; `vector` is a fixed-size list of float16 or float32."""
     return pa.schema(

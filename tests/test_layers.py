@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-STAGES = ("ingest", "prepare", "extract", "retrieve", "train", "evaluate")
+STAGES = ("ingest", "prepare", "extract", "retrieve", "train", "evaluate", "tracking")
 NOT_ON_A_BARE_MACHINE = {"polars", "vllm", "faiss", "transformers", "sentence_transformers"}
 
 

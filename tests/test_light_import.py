@@ -14,6 +14,7 @@ HEAVY = (
     "ray",
     "matplotlib",
     "boto3",
+    "mlflow",
 )
 
 

@@ -31,6 +31,7 @@ from pipeline.catalog.scenarios import (
     Titles,
     Training,
 )
+from pipeline.catalog.tracking import Tracking
 
 __all__ = [
     "MOST_PIXELS",
@@ -56,6 +57,7 @@ __all__ = [
     "Scenario",
     "Split",
     "Titles",
+    "Tracking",
     "Training",
     "load_catalog",
     "parameters",

@@ -11,6 +11,7 @@ from pipeline.catalog.automation import Automation, check_automation
 from pipeline.catalog.domains import Domain, check_domain, resolve_sub_domain
 from pipeline.catalog.engine_settings import EngineSettings, Price, check_engine
 from pipeline.catalog.scenarios import Scenario, check_scenario, resolve_systems
+from pipeline.catalog.tracking import Tracking, check_tracking
 from pipeline.typed_tables import build, convert, keys_of, reject_unknown
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it becomes part of paths and partition keys
@@ -24,6 +25,7 @@ class Catalog:
     engine: EngineSettings = field(default_factory=EngineSettings)
     prices: tuple[Price, ...] = ()
     automation: Automation = field(default_factory=Automation)
+    tracking: Tracking | None = None  # None: nothing is recorded anywhere else
 
     def domains_of(self, scenario: str) -> tuple[Domain, ...]:
         return tuple(self.domains[name] for name in self.scenarios[scenario].domains)
@@ -37,7 +39,7 @@ def load_catalog(path: Path) -> Catalog:
         raise ValueError(f"{path} is missing: the catalog of domains and scenarios") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not valid TOML: {error}") from error
-    groups = {"domain", "scenario", "engine", "price", "automation"}
+    groups = {"domain", "scenario", "engine", "price", "automation", "tracking"}
     reject_unknown(tables, groups, str(path), "")
     named = _named(Domain, tables, "domain", path)
     domains = {
@@ -54,8 +56,13 @@ def load_catalog(path: Path) -> Catalog:
         engine=convert(EngineSettings, tables.get("engine", {}), f"{path}: engine"),
         prices=convert(tuple[Price, ...], tables.get("price", []), f"{path}: price"),
         automation=convert(Automation, tables.get("automation", {}), f"{path}: automation"),
+        tracking=convert(Tracking, tables["tracking"], f"{path}: tracking")
+        if "tracking" in tables
+        else None,
     )
     check_engine(catalog.engine, f"{path}: engine")
+    if catalog.tracking:
+        check_tracking(catalog.tracking, f"{path}: tracking")
     for domain in domains.values():
         check_domain(domain, f"{path}: domain.{domain.name}")
     for scenario in catalog.scenarios.values():

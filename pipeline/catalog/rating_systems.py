@@ -23,6 +23,18 @@ RATING_SYSTEMS: dict[str, tuple[str, ...]] = {
 FEATURE_SYSTEMS = tuple(name for name, inputs in RATING_SYSTEMS.items() if inputs == _FEATURES)
 """Those that read frozen features: both domains must name an item_model and a user_model."""
 
+RATING_FITTED = (
+    "biased_mf",
+    "cmf",
+    "emcdr",
+    "sscdr_ratings",
+    "ptupcdr",
+    "diffcdr",
+    "music",
+    "music_blind",
+)
+"""Those that are trained in epochs; the others count or solve."""
+
 DEFAULT_RATING_SYSTEMS = tuple(name for name in RATING_SYSTEMS if name not in FEATURE_SYSTEMS)
 """What a scenario compares unless it names its own: those that need no frozen model."""
 

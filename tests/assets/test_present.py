@@ -93,9 +93,3 @@ def test_a_cut_never_splits_an_escaped_pipe() -> None:
 def test_html_in_a_cell_is_shown_and_not_run() -> None:
     table = pa.table({"a": ["<img src=x onerror=alert(1)>"]})
     assert markdown_table(table).splitlines()[2] == "| &lt;img src=x onerror=alert(1)&gt; |"
-
-
-def test_a_checks_result_goes_with_the_materialization() -> None:
-    passed = dg.AssetCheckResult(check_name="whole", passed=True)
-    result = materialized(lambda: Outcome(artifact=_artifact()), lambda: passed)
-    assert result.check_results == [passed]

@@ -5,17 +5,22 @@ import gzip
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.errors import DagsterAssetCheckFailedError
 
+import assets.checks
 import assets.prepare
-from assets.definitions import all_assets
+from assets.checks import checks_of
+from assets.definitions import all_assets, build_defs
 from assets.ingest import ingest_assets
 from assets.prepare import prepare_assets
 from assets.refresh import refresh
 from assets.resources import Workspace
+from pipeline.finding import Finding
 from pipeline.ingest import sample
 from pipeline.outcome import Outcome
 
@@ -128,14 +133,29 @@ def test_a_failed_asset_stops_the_refresh_and_the_next_call_resumes_there(
 def test_an_artifact_that_fails_its_check_is_not_taken_for_fresh(
     refreshed: Refresh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(*arguments: object) -> None:
+    def failing(*arguments: object) -> Finding:
         raise ValueError("user 7 is in both parts")
 
+    (check,) = checks_of(dg.AssetKey("sequences"))
     with monkeypatch.context() as patch:
-        patch.setattr(assets.prepare, "check_stored_sequences", failing)
+        patch.setitem(assets.checks._CHECKS, "sequences", [replace(check, measure=failing)])
         for _ in range(2):
-            with pytest.raises(dg.Failure, match="no_leak"):
+            with pytest.raises(DagsterAssetCheckFailedError, match="no_leak"):
                 refreshed()
+    assert refreshed() == PREPARE[3:]
+
+
+def test_a_file_that_is_gone_fails_the_checks_job_and_is_made_again(
+    refreshed: Refresh, workspace: Callable[..., Workspace], instance: dg.DagsterInstance
+) -> None:
+    refreshed()
+    current = workspace()
+    job = build_defs(current).resolve_job_def("checks")
+    assert job.execute_in_process(partition_key="small", instance=instance).success
+    assert refreshed() == []
+    current.store.delete("sequences/small", ".parquet")
+    with pytest.raises(dg.Failure, match=r"sequences: no_leak: small: .* is missing"):
+        job.execute_in_process(partition_key="small", instance=instance)
     assert refreshed() == PREPARE[3:]
 
 

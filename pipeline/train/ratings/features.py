@@ -88,7 +88,7 @@ def _item_features(store: Store, scenario: Scenario, cases: RatingCases) -> tupl
         item_VE[rows.number_R], has_V[rows.number_R] = rows.vector_RE, True
     trains_V = np.zeros(len(item_VE), dtype=bool)
     trains_V[cases.train.item_N.numpy()] = True
-    _standardise(item_VE, has_V, trains_V & has_V, f"item of scenario {scenario.name!r}")
+    standardise(item_VE, has_V, trains_V & has_V, f"item of scenario {scenario.name!r}")
     return torch.from_numpy(item_VE), torch.from_numpy(has_V)
 
 
@@ -108,7 +108,7 @@ def _user_features(store: Store, scenario: Scenario, cases: RatingCases) -> tupl
         trains_U = np.zeros(cases.num_users, dtype=bool)
         trains_U[cases.train.user_N[own_N].numpy()] = True
         where = f"user of domain {scenario.domains[side]!r}"
-        _standardise(user_SUF[side], has_SU[side], trains_U & has_SU[side], where)
+        standardise(user_SUF[side], has_SU[side], trains_U & has_SU[side], where)
     return torch.from_numpy(user_SUF), torch.from_numpy(has_SU)
 
 
@@ -180,7 +180,7 @@ def _common_width(tables: list[_Rows], setting: str, scenario: Scenario) -> int:
     return widths[0]
 
 
-def _standardise(vector_RE: np.ndarray, has_R: np.ndarray, trains_R: np.ndarray, what: str) -> None:
+def standardise(vector_RE: np.ndarray, has_R: np.ndarray, trains_R: np.ndarray, what: str) -> None:
     """In place, by the rows that train; dimensions that are constant over them become zero."""
     if not trains_R.any():
         raise ValueError(
