@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets.evaluate import evaluate_assets
+from assets.executor import executor
 from assets.experiments import experiment_assets
 from assets.extract import extract_assets
 from assets.ingest import ingest_assets
@@ -23,8 +24,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
         assets=assets,
         jobs=jobs(assets, workspace),
         resources={"workspace": workspace, "engine": engine_resource(workspace)},
-        # Steps share one process: models load once a run, and a run is a process of its own.
-        executor=dg.in_process_executor,
+        executor=executor,
     )
 
 

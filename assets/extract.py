@@ -11,6 +11,7 @@ import dagster as dg
 
 from assets.checks import VECTORS_CHECK, check_item_vectors
 from assets.partitions import Partitions, own_partition, own_partitions, partitions_of
+from assets.pools import GPU
 from assets.present import (
     code_version,
     each_domain,
@@ -44,6 +45,7 @@ def _scenario_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         deps=own_partitions(["vocabulary"], pairs),
         partitions_def=partitions_of(pairs),
         group_name=GROUP,
+        pool=GPU,
         kinds={"huggingface", "safetensors"},
         code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.text_model, pairs)),
         check_specs=[dg.AssetCheckSpec(VECTORS_CHECK, asset="item_text", blocking=True)],
@@ -63,6 +65,7 @@ def _scenario_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         deps=own_partitions(["vocabulary", "sequences"], pairs),
         partitions_def=partitions_of(pairs),
         group_name=GROUP,
+        pool=GPU,
         kinds={"vllm", "parquet"},
         code_version=code_version(
             VERSION,
@@ -114,6 +117,7 @@ def _item_multimodal(catalog: Catalog, names: Sequence[str]) -> dg.AssetsDefinit
         deps=deps,
         partitions_def=partitions_of(names),
         group_name=GROUP,
+        pool=GPU,
         kinds={"vllm", "parquet"},
         code_version=_feature_version(catalog, ITEM_PROMPT, names),
     )
@@ -135,6 +139,7 @@ def _review_features(catalog: Catalog, names: Sequence[str]) -> dg.AssetsDefinit
         deps=[own_partition("reviews", names)],
         partitions_def=partitions_of(names),
         group_name=GROUP,
+        pool=GPU,
         kinds={"vllm", "parquet"},
         code_version=_feature_version(catalog, USER_PROMPT, names),
     )

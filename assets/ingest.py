@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from assets.partitions import Partitions, own_partition, partitions_of
+from assets.pools import MEMORY
 from assets.present import code_version, each_domain, materialized
 from assets.resources import Workspace
 from pipeline.catalog import Catalog, Domain, parameters
@@ -47,6 +48,7 @@ def ingest_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         deps=[raw],
         partitions_def=partitions.domains,
         group_name=GROUP,
+        pool=MEMORY,
         kinds={"polars", "parquet"},
         code_version=version,
     )
@@ -60,6 +62,7 @@ def ingest_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         deps=[raw, items],
         partitions_def=partitions.domains,
         group_name=GROUP,
+        pool=MEMORY,
         kinds={"polars", "parquet"},
         code_version=version,
     )

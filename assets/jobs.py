@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from assets.partitions import Partitions
+from assets.pools import GPU
 from assets.refresh import refresh
 from assets.resources import Workspace
 
@@ -54,9 +55,13 @@ def _refresh_job(
     """A Dagster run has one partition, and a scenario spans domains and itself: so this job
     is an op that launches a run for each stale asset partition, in order."""
 
-    @dg.op(name=f"refresh_{name}")
+    @dg.op(name=f"refresh_{name}", pool=GPU)
     def refresh_stale(context: dg.OpExecutionContext) -> None:
-        done = refresh(assets, workspace, context.partition_key, context.instance)
+        def stop_asked() -> bool:
+            run = context.instance.get_run_by_id(context.run_id)
+            return run is not None and run.status is dg.DagsterRunStatus.CANCELING
+
+        done = refresh(assets, workspace, context.partition_key, context.instance, stop_asked)
         context.log.info(f"{len(done)} asset partitions were stale and are fresh now")
 
     @dg.job(

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from assets.memory import REMEDY, ran_out_of_memory
 from assets.resources import Workspace
 from pipeline.catalog import Catalog, Domain, Scenario
 from pipeline.digest import digest_json
@@ -16,6 +17,7 @@ from pipeline.extract.extraction import Extraction
 from pipeline.extract.row_cache import RowCache
 from pipeline.markdown import plain
 from pipeline.outcome import Fact, Outcome
+from pipeline.report import Report, seldom
 
 _CELL_CHARACTERS = 60
 _PLOT_BYTES = 100_000
@@ -59,11 +61,7 @@ def materialized(
     and the next refresh would build on it.
     """
     started = time.perf_counter()
-    try:
-        outcome = work()
-    except dg.DagsterExecutionInterruptedError as error:
-        # Without this Dagster would retry a step that a person has stopped.
-        raise dg.Failure("stopped; what was done is kept", allow_retries=False) from error
+    outcome = _done(work)
     seconds = time.perf_counter() - started
     results = [check()] if check else []
     for result in results:
@@ -80,11 +78,45 @@ def materialized(
     )
 
 
+def _done(work: Callable[[], Outcome]) -> Outcome:
+    """Where work is stopped, or memory runs out, the step fails in words, and is not retried."""
+    try:
+        return work()
+    except dg.DagsterExecutionInterruptedError as error:
+        _end_as_canceled(dg.AssetExecutionContext.get())
+        raise dg.Failure("stopped; what was done is kept", allow_retries=False) from error
+    except Exception as error:
+        if not ran_out_of_memory(error):
+            raise
+        raise dg.Failure(f"{REMEDY} ({error})", allow_retries=False) from error
+
+
+def _end_as_canceled(context: dg.AssetExecutionContext) -> None:
+    """Runs that Dagster was not asked to stop would end as failed: one within a run that was, and
+    one that a person interrupts at the console."""
+    run = context.instance.get_run_by_id(context.run_id)
+    if run and run.status is not dg.DagsterRunStatus.CANCELING:
+        context.instance.report_run_canceling(run)
+
+
+def observed(context: dg.AssetExecutionContext) -> Report:
+    """What long work tells becomes observations in the UI, its progress now and then."""
+    return seldom(_observing(context))
+
+
 def observed_extraction(
     context: dg.AssetExecutionContext, workspace: Workspace, engine: Engine
 ) -> Extraction:
     """What an asset extracts with; its plan and progress become observations in the UI."""
+    return Extraction(
+        engine=engine,
+        cache=RowCache(workspace.cache / "rows"),
+        prices=workspace.catalog.prices,
+        report=_observing(context),  # it tells its progress now and then by itself
+    )
 
+
+def _observing(context: dg.AssetExecutionContext) -> Report:
     def observe(headline: str, figures: Mapping[str, Fact]) -> None:
         context.log_event(
             dg.AssetObservation(
@@ -95,12 +127,7 @@ def observed_extraction(
             )
         )
 
-    return Extraction(
-        engine=engine,
-        cache=RowCache(workspace.cache / "rows"),
-        prices=workspace.catalog.prices,
-        report=observe,
-    )
+    return observe
 
 
 def _metadata(outcome: Outcome) -> dict[str, Any]:

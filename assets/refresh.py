@@ -7,7 +7,7 @@ runs. Dagster's own launchers cannot do this across domain and scenario partitio
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from dagster._core.definitions.data_version import (
 )
 from dagster._core.loader import LoadingContextForTest
 
+from assets.launcher import here
 from assets.present import partition_version
 from assets.resources import Workspace
 from pipeline.catalog import Catalog
@@ -36,6 +37,7 @@ def refresh(
     workspace: Workspace,
     name: str,
     instance: dg.DagsterInstance,
+    stop_asked: Callable[[], bool] = lambda: False,
 ) -> list[str]:
     """Materialize the stale asset partitions of one scenario, or of one domain.
 
@@ -48,16 +50,22 @@ def refresh(
         definitions = dg.Definitions(
             assets=list(assets), resources={"workspace": workspace, "engine": shared}
         )
-        return _refreshed(definitions, workspace.catalog, name, instance)
+        return _refreshed(definitions, workspace.catalog, name, instance, stop_asked)
 
 
 def _refreshed(
-    definitions: dg.Definitions, catalog: Catalog, name: str, instance: dg.DagsterInstance
+    definitions: dg.Definitions,
+    catalog: Catalog,
+    name: str,
+    instance: dg.DagsterInstance,
+    stop_asked: Callable[[], bool],
 ) -> list[str]:
     graph = definitions.resolve_asset_graph()
     job = definitions.resolve_implicit_global_asset_job_def()
     done = []
     for key, partition in _wanted(graph, catalog, name):
+        if stop_asked():  # while Dagster wrote its own events, which no signal interrupts
+            raise dg.DagsterExecutionInterruptedError
         causes = stale_causes(graph, key, partition, instance)
         if not causes:
             continue
@@ -69,6 +77,7 @@ def _refreshed(
             partition_key=partition,
             instance=instance,
             run_config=_QUIET,
+            tags=here(),
         )
         log.info("%s: done in %.1f s", title, time.perf_counter() - started)
         done.append(title)

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets.partitions import Partitions, own_partitions, partitions_of
+from assets.pools import GPU
 from assets.present import code_version, each_scenario, materialized, observed_extraction
 from assets.resources import Workspace
 from pipeline.catalog import Catalog
@@ -23,6 +24,7 @@ def retrieve_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         deps=own_partitions(["generated_titles"], pairs),
         partitions_def=partitions_of(pairs),
         group_name=GROUP,
+        pool=GPU,
         kinds={"huggingface", "safetensors"},
         code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.text_model, pairs)),
     )
