@@ -94,7 +94,7 @@ def _done(work: Callable[[], Outcome]) -> Outcome:
 def _end_as_canceled(context: dg.AssetExecutionContext) -> None:
     """Runs that Dagster was not asked to stop would end as failed: one within a run that was, and
     one that a person interrupts at the console."""
-    run = context.instance.get_run_by_id(context.run_id)
+    run = context.instance.get_run_by_id(context.run.run_id)
     if run and run.status is not dg.DagsterRunStatus.CANCELING:
         context.instance.report_run_canceling(run)
 
