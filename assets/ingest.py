@@ -7,7 +7,7 @@ import dagster as dg
 
 from assets.partitions import Partitions, own_partition, partitions_of
 from assets.pools import MEMORY
-from assets.present import code_version, each_domain, materialized
+from assets.present import code_version, each_domain, materialized, observed
 from assets.resources import Workspace
 from pipeline.catalog import Catalog, Domain, parameters
 from pipeline.digest import digest_json
@@ -55,7 +55,9 @@ def ingest_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
     def items(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         """Titles, category paths, brands, descriptions, prices and image URLs, cleaned."""
         return materialized(
-            lambda: ingest_items(workspace.catalog, context.partition_key, workspace.store)
+            lambda: ingest_items(
+                workspace.catalog, context.partition_key, workspace.store, observed(context)
+            )
         )
 
     @dg.asset(
@@ -69,7 +71,9 @@ def ingest_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
     def reviews(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         """Who did what and when, cleaned by rules, without personal names."""
         return materialized(
-            lambda: ingest_reviews(workspace.catalog, context.partition_key, workspace.store)
+            lambda: ingest_reviews(
+                workspace.catalog, context.partition_key, workspace.store, observed(context)
+            )
         )
 
     return [

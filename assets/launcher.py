@@ -39,6 +39,9 @@ class LocalRunLauncher(dg.DefaultRunLauncher):
     def get_run_worker_debug_info(
         self, run: dg.DagsterRun, include_container_logs: bool | None = True
     ) -> str | None:
+        """What people are told; None where there is nothing to tell."""
+        if self.check_run_worker_health(run).status is not WorkerStatus.FAILED:
+            return None
         return (
             "Its process is gone: it was killed, by a person or by the operating system for lack "
             "of memory, or the machine stopped. What was done is kept: materialize the same again "

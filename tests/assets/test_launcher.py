@@ -85,3 +85,6 @@ def test_a_killed_run_is_found_on_this_machine_and_left_alone_on_another(
     assert "process is gone" in str(instance.run_launcher.get_run_worker_debug_info(run))
     instance.add_run_tags(here_killed, {"coldbridge/host": "elsewhere"})
     assert _health(instance, here_killed) is WorkerStatus.RUNNING
+    elsewhere = instance.get_run_by_id(here_killed)
+    assert elsewhere is not None
+    assert instance.run_launcher.get_run_worker_debug_info(elsewhere) is None

@@ -163,7 +163,8 @@ def dev_server(folder: Path) -> Iterator[DevServer]:
         process = _start(folder, port, log)
 
         def ready() -> bool:
-            assert process.poll() is None, f"dg dev ended: {log.read_text()}"
+            said = log.read_text()
+            assert process.poll() is None and "Error loading" not in said, said
             return server.answers()
 
         try:

@@ -60,7 +60,7 @@ domains = ["food", "kitchen"]
 task = "cold-start-rating"
 split = { cold_ratios = [0.2] }
 training = { seeds = [0, 1], max_epochs = 100000, patience = 100000 }
-systems = ["biased_mf"]
+systems = ["item_mean", "biased_mf"]
 """
 
 
