@@ -134,11 +134,14 @@ class DevServer:
         return bool(found.get("nodes"))
 
 
-def prepare_home(folder: Path, catalog: str) -> None:
+def prepare_home(folder: Path, catalog: str, max_concurrent_runs: int = 1) -> None:
     """`folder/data` with a catalog, and the project's dagster.yaml with its state below."""
     (folder / "data").mkdir(parents=True)
     (folder / "data/catalog.toml").write_text(catalog)
     settings = (PROJECT / "dagster.yaml").read_text()
+    one, more = (f"max_concurrent_runs: {count}" for count in (1, max_concurrent_runs))
+    assert one in settings
+    settings = settings.replace(one, more)
     state = folder / "data/.dagster"
     (folder / "dagster.yaml").write_text(settings.replace("data/.dagster", str(state)))
 

@@ -24,6 +24,7 @@ from tests.e2e.dev_server import DevServer, dev_server, prepare_home, wait
 pytestmark = pytest.mark.slow
 
 CANCELED, FAILURE = dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.FAILURE
+SUCCESS = dg.DagsterRunStatus.SUCCESS
 STARTED, QUEUED = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.QUEUED
 WEIGHTS, FEATURES = ["weights", "biased_mf"], ["review_features"]
 MULTIPROCESS = {"execution": {"config": {"multiprocess": {}}}}
@@ -71,7 +72,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
     That run is itself a test; whichever test comes first pays for it.
     """
     folder = tmp_path_factory.mktemp("cancel")
-    prepare_home(folder, CATALOG)
+    prepare_home(folder, CATALOG, max_concurrent_runs=3)  # the pools keep them apart
     with dev_server(folder) as running:
         yield running
 
@@ -110,7 +111,7 @@ def test_a_job_that_refreshes_stops_with_the_run_that_it_was_in(
     others = [each for each in server.instance.get_runs() if each.run_id != run]
     statuses = [each.status for each in others]
     assert statuses.count(CANCELED) == 1  # the training
-    assert set(statuses) == {CANCELED, dg.DagsterRunStatus.SUCCESS}
+    assert set(statuses) == {CANCELED, SUCCESS}
     assert _checkpoint(server).exists()
 
 
@@ -142,6 +143,9 @@ def test_a_run_that_is_killed_fails_at_once_says_why_and_lets_the_next_begin(
     _wait_for_epochs(server, run)
     behind = server.launch("rated", WEIGHTS)
     wait(lambda: server.status(behind) is QUEUED, 30, "the next run to be queued")
+    beside = server.launch("food", ["raw"])  # needs neither the GPU nor much memory
+    assert server.ended(beside, BEGIN_SECONDS) is SUCCESS
+    assert server.status(behind) is QUEUED
     os.kill(server.processes(run)[-1], signal.SIGKILL)  # of several, the step's
     assert server.ended(run, STOP_SECONDS) is FAILURE
     said = server.said(run)
