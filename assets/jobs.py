@@ -57,11 +57,7 @@ def _refresh_job(
 
     @dg.op(name=f"refresh_{name}", pool=GPU)
     def refresh_stale(context: dg.OpExecutionContext) -> None:
-        def stop_asked() -> bool:
-            run = context.instance.get_run_by_id(context.run_id)
-            return run is not None and run.status is dg.DagsterRunStatus.CANCELING
-
-        done = refresh(assets, workspace, context.partition_key, context.instance, stop_asked)
+        done = refresh(assets, workspace, context.partition_key, context.instance, context.run_id)
         context.log.info(f"{len(done)} asset partitions were stale and are fresh now")
 
     @dg.job(

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from assets.memory import REMEDY, ran_out_of_memory
 from assets.resources import Workspace
+from assets.stopping import stop_if_asked
 from pipeline.catalog import Catalog, Domain, Scenario
 from pipeline.digest import digest_json
 from pipeline.extract.engine import Engine
@@ -95,12 +96,13 @@ def _end_as_canceled(context: dg.AssetExecutionContext) -> None:
     """Runs that Dagster was not asked to stop would end as failed: one within a run that was, and
     one that a person interrupts at the console."""
     run = context.instance.get_run_by_id(context.run.run_id)
-    if run and run.status is not dg.DagsterRunStatus.CANCELING:
+    if run and run.status is dg.DagsterRunStatus.STARTED:
         context.instance.report_run_canceling(run)
 
 
 def observed(context: dg.AssetExecutionContext) -> Report:
-    """What long work tells becomes observations in the UI, its progress now and then."""
+    """What long work tells becomes observations in the UI, its progress now and then. Telling is
+    also where it stops, should a signal have got lost."""
     return seldom(_observing(context))
 
 
@@ -118,6 +120,7 @@ def observed_extraction(
 
 def _observing(context: dg.AssetExecutionContext) -> Report:
     def observe(headline: str, figures: Mapping[str, Fact]) -> None:
+        stop_if_asked(context.instance, context.run.run_id)
         context.log_event(
             dg.AssetObservation(
                 context.asset_key,

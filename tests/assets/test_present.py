@@ -1,6 +1,7 @@
 """An Outcome as Dagster's metadata."""
 
 import base64
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from assets.present import markdown_table, materialized
+from assets.present import markdown_table, materialized, observed
 from pipeline.outcome import Outcome
 from pipeline.store import Artifact, Store
 
@@ -137,6 +138,33 @@ def test_stopped_work_ends_its_run_as_canceled_and_is_not_tried_again() -> None:
     status, events, attempts = _run(interrupted)
     assert status is dg.DagsterRunStatus.CANCELED and attempts == 1
     assert "stopped; what was done is kept" in _failure(events)
+
+
+def test_work_that_swallows_the_signal_stops_when_it_next_tells_how_it_goes() -> None:
+    epochs = []
+
+    @dg.asset(partitions_def=dg.StaticPartitionsDefinition(["small"]))
+    def some(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        report = observed(context)
+
+        def swallowing() -> Outcome:
+            context.instance.report_run_canceling(context.run)  # as the UI's button does
+            with contextlib.suppress(BaseException):
+                os.kill(os.getpid(), signal.SIGINT)
+            for epoch in range(3):
+                epochs.append(epoch)
+                report("progress", {"epoch": epoch})
+            return Outcome(artifact=_artifact())
+
+        return materialized(swallowing)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            [some], instance=instance, partition_key="small", raise_on_error=False
+        )
+        (run,) = instance.get_runs()
+    assert not result.success and epochs == [0]
+    assert run.status is dg.DagsterRunStatus.CANCELED
 
 
 def test_work_that_runs_out_of_memory_says_what_to_do_and_is_not_tried_again() -> None:
