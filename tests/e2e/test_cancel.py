@@ -32,7 +32,7 @@ EXECUTORS = pytest.mark.parametrize(
     "config", [{}, MULTIPROCESS], ids=["in_process", "multiprocess"]
 )
 BEGIN_SECONDS = 600  # on a busy machine
-STOP_SECONDS = 20
+STOP_SECONDS = 30  # a moment; but a machine may have others to serve
 
 # Training would take hours: what ends a run here is never its end.
 CATALOG = """
@@ -204,7 +204,7 @@ def test_an_extraction_that_is_stopped_leaves_its_rows_and_no_process(
     assert server.ended(run, STOP_SECONDS) is CANCELED
     assert len(list(rows.rglob("part-*.parquet"))) > before
     assert server.observed(run)["plan"][0]["rows_from_cache"] >= 8 * before
-    _assert_gone(family)
+    _assert_gone(family, 60)  # the model's memory is given back first
 
 
 def _family(processes: list[int]) -> list[int]:
