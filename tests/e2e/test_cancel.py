@@ -216,6 +216,14 @@ def _family(processes: list[int]) -> list[int]:
 def _assert_gone(processes: list[int], seconds: float = STOP_SECONDS) -> None:
     assert processes
     deadline = time.monotonic() + seconds
-    while left := [psutil.Process(pid).cmdline() for pid in processes if psutil.pid_exists(pid)]:
+    while left := [pid for pid in processes if _is_alive(pid)]:
         assert time.monotonic() < deadline, left
         time.sleep(0.5)
+
+
+def _is_alive(process: int) -> bool:
+    """A zombie has ended, and waits only for its parent to notice."""
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
