@@ -4,6 +4,7 @@ import dagster as dg
 
 from assets.checks import asset_checks
 from assets.evaluate import evaluate_assets
+from assets.executor import executor
 from assets.experiments import experiment_assets
 from assets.extract import extract_assets
 from assets.ingest import ingest_assets
@@ -35,8 +36,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
             retraining_sensor(catalog, built["everything"]),
         ],
         resources={"workspace": workspace, "engine": engine_resource(workspace)},
-        # Steps share one process: models load once a run, and a run is a process of its own.
-        executor=dg.in_process_executor,
+        executor=executor,
     )
 
 

@@ -3,7 +3,8 @@
 import dagster as dg
 
 from assets.partitions import Partitions, own_partition, own_partitions, partitions_of
-from assets.present import code_version, each_scenario, materialized
+from assets.pools import GPU
+from assets.present import code_version, each_scenario, materialized, observed
 from assets.resources import Workspace
 from pipeline.catalog import Catalog
 from pipeline.evaluate import VERSION
@@ -47,6 +48,7 @@ def _scores(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         deps=own_partitions(read, names),
         partitions_def=partitions_of(names),
         group_name=GROUP,
+        pool=GPU,
         kinds={"pytorch", "parquet"},
         description=f"Where {system} ranks each held-out item, for every pool and seed.",
         code_version=code_version(
@@ -57,7 +59,9 @@ def _scores(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         from pipeline.evaluate.scores import score_system
 
         scenario = workspace.scenario(context.partition_key)
-        return materialized(lambda: score_system(system, scenario, workspace.store))
+        return materialized(
+            lambda: score_system(system, scenario, workspace.store, observed(context))
+        )
 
     return scores
 
@@ -71,6 +75,7 @@ def _recommendations(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         deps=own_partitions(read, names),
         partitions_def=partitions_of(names),
         group_name=GROUP,
+        pool=GPU,
         kinds={"pytorch", "parquet"},
         description=f"The items that {system} recommends to each cold user, with titles.",
         code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.top_n, names)),

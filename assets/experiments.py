@@ -3,7 +3,8 @@
 import dagster as dg
 
 from assets.partitions import Partitions, own_partition, own_partitions, partitions_of
-from assets.present import code_version, each_scenario, materialized
+from assets.pools import GPU
+from assets.present import code_version, each_scenario, materialized, observed
 from assets.resources import Workspace
 from pipeline.catalog import Catalog, Scenario
 from pipeline.catalog.systems import EXPERIMENTS, SYSTEMS
@@ -35,6 +36,7 @@ def _experiment(catalog: Catalog, name: str) -> dg.AssetsDefinition:
         deps=deps,
         partitions_def=partitions_of(scenarios),
         group_name=GROUP,
+        pool=GPU,
         kinds={"pytorch", "parquet"},
         description=f"Variants of {system}, trained and tested against the unchanged run.",
         code_version=code_version(_VERSION, each_scenario(catalog, _reads, scenarios)),
@@ -43,7 +45,9 @@ def _experiment(catalog: Catalog, name: str) -> dg.AssetsDefinition:
         from pipeline.evaluate.experiment import run_experiment
 
         scenario = workspace.scenario(context.partition_key)
-        return materialized(lambda: run_experiment(name, scenario, workspace.store))
+        return materialized(
+            lambda: run_experiment(name, scenario, workspace.store, observed(context))
+        )
 
     return experiment
 

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from assets.partitions import Partitions, own_partition, own_partitions, partitions_of
+from assets.pools import GPU
 from assets.present import (
     code_version,
     each_domain,
@@ -51,6 +52,7 @@ def _item_text(catalog: Catalog, pairs: Sequence[str]) -> dg.AssetsDefinition:
         deps=own_partitions(["vocabulary"], pairs),
         partitions_def=partitions_of(pairs),
         group_name=GROUP,
+        pool=GPU,
         kinds={"huggingface", "safetensors"},
         code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.text_model, pairs)),
     )
@@ -73,6 +75,7 @@ def _generated_titles(catalog: Catalog, pairs: Sequence[str]) -> dg.AssetsDefini
         deps=own_partitions(["vocabulary", "sequences"], pairs),
         partitions_def=partitions_of(pairs),
         group_name=GROUP,
+        pool=GPU,
         kinds={"vllm", "parquet"},
         code_version=code_version(
             VERSION,
@@ -127,6 +130,7 @@ def _item_multimodal(catalog: Catalog, names: Sequence[str]) -> dg.AssetsDefinit
         deps=deps,
         partitions_def=partitions_of(names),
         group_name=GROUP,
+        pool=GPU,
         kinds={"vllm", "parquet"},
         code_version=_feature_version(catalog, ITEM_PROMPT, names),
     )
@@ -151,6 +155,7 @@ def _review_features(catalog: Catalog, names: Sequence[str]) -> dg.AssetsDefinit
         deps=[own_partition("reviews", names)],
         partitions_def=partitions_of(names),
         group_name=GROUP,
+        pool=GPU,
         kinds={"vllm", "parquet"},
         code_version=_feature_version(catalog, USER_PROMPT, names),
     )

@@ -6,7 +6,8 @@ from typing import Any
 import dagster as dg
 
 from assets.partitions import Partitions, own_partition, partitions_of
-from assets.present import code_version, each_domain, materialized
+from assets.pools import MEMORY
+from assets.present import code_version, each_domain, materialized, observed
 from assets.resources import Workspace
 from pipeline.catalog import Catalog, Domain, parameters
 from pipeline.digest import digest_json
@@ -49,26 +50,32 @@ def ingest_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         deps=[raw],
         partitions_def=partitions.domains,
         group_name=GROUP,
+        pool=MEMORY,
         kinds={"polars", "parquet"},
         code_version=version,
     )
     def items(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         """Titles, category paths, brands, descriptions, prices and image URLs, cleaned."""
         return materialized(
-            lambda: ingest_items(workspace.catalog, context.partition_key, workspace.store)
+            lambda: ingest_items(
+                workspace.catalog, context.partition_key, workspace.store, observed(context)
+            )
         )
 
     @dg.asset(
         deps=[raw, items],
         partitions_def=partitions.domains,
         group_name=GROUP,
+        pool=MEMORY,
         kinds={"polars", "parquet"},
         code_version=version,
     )
     def reviews(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         """Who did what and when, cleaned by rules, without personal names."""
         return materialized(
-            lambda: ingest_reviews(workspace.catalog, context.partition_key, workspace.store)
+            lambda: ingest_reviews(
+                workspace.catalog, context.partition_key, workspace.store, observed(context)
+            )
         )
 
     return [

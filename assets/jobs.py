@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from assets.partitions import Partitions
+from assets.pools import GPU
 from assets.recheck import recheck, told
 from assets.refresh import refresh
 from assets.resources import Workspace
@@ -63,9 +64,9 @@ def _refresh_job(
     """A Dagster run has one partition, and a scenario spans domains and itself: so this job
     is an op that launches a run for each stale asset partition, in order."""
 
-    @dg.op(name=f"refresh_{name}")
+    @dg.op(name=f"refresh_{name}", pool=GPU)
     def refresh_stale(context: dg.OpExecutionContext) -> None:
-        done = refresh(assets, workspace, context.partition_key, context.instance)
+        done = refresh(assets, workspace, context.partition_key, context.instance, context.run_id)
         context.log.info(f"{len(done)} asset partitions were stale and are fresh now")
 
     @dg.job(

@@ -14,6 +14,7 @@ from assets.partitions import (
     own_partitions,
     partitions_of,
 )
+from assets.pools import MEMORY
 from assets.present import code_version, each_domain, each_scenario, materialized
 from assets.resources import Workspace
 from pipeline.catalog import Catalog, Scenario
@@ -66,6 +67,7 @@ def _common_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         deps=[reviews, items],
         partitions_def=partitions.scenarios,
         group_name=GROUP,
+        pool=MEMORY,
         kinds={"polars", "parquet"},
         code_version=_versioned(catalog, catalog.scenarios, "domains", "filters"),
     )
@@ -96,6 +98,7 @@ def _common_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         deps=[interactions, items, reviews],
         partitions_def=partitions.scenarios,
         group_name=GROUP,
+        pool=MEMORY,
         kinds={"polars", "markdown"},
         code_version=code_version(
             VERSION,
@@ -150,6 +153,7 @@ def _task_asset(
         deps=own_partitions(["interactions", "vocabulary"], scenarios),
         partitions_def=partitions_of(scenarios),
         group_name=GROUP,
+        pool=MEMORY,
         kinds={"polars", "parquet"},
         code_version=_versioned(catalog, scenarios, *_READ[name]),
     )
@@ -168,6 +172,7 @@ def _candidates(catalog: Catalog, scenarios: list[str]) -> dg.AssetsDefinition |
         deps=own_partitions(["sequences", "vocabulary", "interactions"], scenarios),
         partitions_def=partitions_of(scenarios),
         group_name=GROUP,
+        pool=MEMORY,
         kinds={"numpy", "parquet"},
         code_version=_versioned(catalog, scenarios, "domains", "candidates"),
     )

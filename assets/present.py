@@ -8,7 +8,9 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from assets.memory import REMEDY, ran_out_of_memory
 from assets.resources import Workspace
+from assets.stopping import stop_if_asked
 from pipeline.catalog import Catalog, Domain, Scenario
 from pipeline.digest import digest_json
 from pipeline.extract.engine import Engine
@@ -16,6 +18,7 @@ from pipeline.extract.extraction import Extraction
 from pipeline.extract.row_cache import RowCache
 from pipeline.markdown import plain
 from pipeline.outcome import Fact, Outcome
+from pipeline.report import Report, seldom
 
 _CELL_CHARACTERS = 60
 _PLOT_BYTES = 100_000
@@ -53,16 +56,39 @@ def each_scenario(
 def materialized(work: Callable[[], Outcome]) -> dg.MaterializeResult:
     """Do the work and time it. What was stored is checked afterwards (assets/checks.py)."""
     started = time.perf_counter()
-    try:
-        outcome = work()
-    except dg.DagsterExecutionInterruptedError as error:
-        # Without this Dagster would retry a step that a person has stopped.
-        raise dg.Failure("stopped; what was done is kept", allow_retries=False) from error
+    outcome = _done(work)
     seconds = time.perf_counter() - started
     return dg.MaterializeResult(
         data_version=dg.DataVersion(outcome.artifact.digest),
         metadata=_metadata(outcome) | {"seconds": round(seconds, 2)},
     )
+
+
+def _done(work: Callable[[], Outcome]) -> Outcome:
+    """Where work is stopped, or memory runs out, the step fails in words, and is not retried."""
+    try:
+        return work()
+    except dg.DagsterExecutionInterruptedError as error:
+        _end_as_canceled(dg.AssetExecutionContext.get())
+        raise dg.Failure("stopped; what was done is kept", allow_retries=False) from error
+    except Exception as error:
+        if not ran_out_of_memory(error):
+            raise
+        raise dg.Failure(f"{REMEDY} ({error})", allow_retries=False) from error
+
+
+def _end_as_canceled(context: dg.AssetExecutionContext) -> None:
+    """Runs that Dagster was not asked to stop would end as failed: one within a run that was, and
+    one that a person interrupts at the console."""
+    run = context.instance.get_run_by_id(context.run.run_id)
+    if run and run.status is dg.DagsterRunStatus.STARTED:
+        context.instance.report_run_canceling(run)
+
+
+def observed(context: dg.AssetExecutionContext) -> Report:
+    """What long work tells becomes observations in the UI, its progress now and then. Telling is
+    also where it stops, should a signal have got lost."""
+    return seldom(_observing(context))
 
 
 def observed_extraction(
@@ -72,8 +98,17 @@ def observed_extraction(
 
     Rows of the cache from before `since`, seconds since 1970, are computed again.
     """
+    return Extraction(
+        engine=engine,
+        cache=RowCache(workspace.cache / "rows", since),
+        prices=workspace.catalog.prices,
+        report=_observing(context),  # it tells its progress now and then by itself
+    )
 
+
+def _observing(context: dg.AssetExecutionContext) -> Report:
     def observe(headline: str, figures: Mapping[str, Fact]) -> None:
+        stop_if_asked(context.instance, context.run.run_id)
         context.log_event(
             dg.AssetObservation(
                 context.asset_key,
@@ -83,12 +118,7 @@ def observed_extraction(
             )
         )
 
-    return Extraction(
-        engine=engine,
-        cache=RowCache(workspace.cache / "rows", since),
-        prices=workspace.catalog.prices,
-        report=observe,
-    )
+    return observe
 
 
 def _metadata(outcome: Outcome) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import dagster as dg
 
 from assets.partitions import Partitions, own_partition, own_partitions, partitions_of
-from assets.present import code_version, each_scenario, materialized
+from assets.pools import GPU
+from assets.present import code_version, each_scenario, materialized, observed
 from assets.resources import Workspace
 from pipeline.catalog import Catalog
 from pipeline.catalog.rating_systems import RATING_EXPERIMENTS, RATING_SYSTEMS
@@ -59,6 +60,7 @@ def _weights(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         deps=_inputs(catalog, system, names),
         partitions_def=partitions_of(names),
         group_name="train",
+        pool=GPU,
         kinds={"pytorch", "safetensors"},
         description=f"Weights of {system}, one file for each cold ratio and seed.",
         code_version=code_version(
@@ -79,7 +81,9 @@ def _weights(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         from pipeline.train.ratings.systems import train_rating_system
 
         scenario = workspace.scenario(context.partition_key)
-        return materialized(lambda: train_rating_system(system, scenario, workspace.store))
+        return materialized(
+            lambda: train_rating_system(system, scenario, workspace.store, observed(context))
+        )
 
     return weights
 
@@ -95,6 +99,7 @@ def _predictions(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         deps=_trained(catalog, system, names),
         partitions_def=partitions_of(names),
         group_name="evaluate",
+        pool=GPU,
         kinds={"pytorch", "parquet"},
         description=f"What {system} predicts for each hidden rating, for every cold ratio.",
         code_version=code_version(
@@ -152,6 +157,7 @@ def _experiment(catalog: Catalog, name: str) -> dg.AssetsDefinition:
         deps=_trained(catalog, system, names),
         partitions_def=partitions_of(names),
         group_name="experiments",
+        pool=GPU,
         kinds={"pytorch", "parquet"},
         description=f"Variants of {system}, trained and tested against the unchanged run.",
         code_version=code_version(
@@ -168,7 +174,9 @@ def _experiment(catalog: Catalog, name: str) -> dg.AssetsDefinition:
 
         scenario = workspace.scenario(context.partition_key)
         reach = workspace.catalog.domains_of(scenario.name)[1].rating_range
-        return materialized(lambda: run_rating_experiment(name, scenario, workspace.store, reach))
+        return materialized(
+            lambda: run_rating_experiment(name, scenario, workspace.store, reach, observed(context))
+        )
 
     return experiment
 

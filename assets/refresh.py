@@ -21,8 +21,10 @@ from dagster._core.definitions.data_version import (
 from dagster._core.loader import LoadingContextForTest
 
 from assets.checks import asset_checks, not_passed
+from assets.launcher import here
 from assets.present import partition_version
 from assets.resources import Workspace
+from assets.stopping import part_of, stop_if_asked
 from pipeline.catalog import Catalog
 from pipeline.extract.open_engine import open_engine
 
@@ -37,11 +39,13 @@ def refresh(
     workspace: Workspace,
     name: str,
     instance: dg.DagsterInstance,
+    within: str | None = None,
 ) -> list[str]:
     """Materialize the stale asset partitions of one scenario, or of one domain.
 
     A scenario brings along what it needs of its domains; a domain is all that can be made of it
-    alone. Returns their names, in order. Stops at the first failure with the asset's own error.
+    alone. `within` is the run that does this, if any: it stops where that is to stop. Returns their
+    names, in order. Stops at the first failure with the asset's own error.
     """
     with open_engine(Path(workspace.data), workspace.catalog.engine) as engine:
         # One engine for all runs: a model that several assets want is loaded once.
@@ -51,16 +55,21 @@ def refresh(
             asset_checks=asset_checks(assets),
             resources={"workspace": workspace, "engine": shared},
         )
-        return _refreshed(definitions, workspace.catalog, name, instance)
+        return _refreshed(definitions, workspace.catalog, name, instance, within)
 
 
 def _refreshed(
-    definitions: dg.Definitions, catalog: Catalog, name: str, instance: dg.DagsterInstance
+    definitions: dg.Definitions,
+    catalog: Catalog,
+    name: str,
+    instance: dg.DagsterInstance,
+    within: str | None,
 ) -> list[str]:
     graph = definitions.resolve_asset_graph()
     job = definitions.resolve_implicit_global_asset_job_def()
     done = []
     for key, partition in _wanted(graph, catalog, name):
+        stop_if_asked(instance, within)
         causes = stale_causes(graph, key, partition, instance)
         if not causes:
             continue
@@ -72,6 +81,7 @@ def _refreshed(
             partition_key=partition,
             instance=instance,
             run_config=_QUIET,
+            tags=here() | part_of(within),
         )
         log.info("%s: done in %.1f s", title, time.perf_counter() - started)
         done.append(title)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from assets.partitions import Partitions, own_partitions, partitions_of
+from assets.pools import GPU
 from assets.present import code_version, each_scenario, materialized, observed_extraction
 from assets.resources import Workspace
 from pipeline.catalog import Catalog
@@ -32,6 +33,7 @@ def _title_vectors(catalog: Catalog, pairs: Sequence[str]) -> dg.AssetsDefinitio
         deps=own_partitions(["generated_titles"], pairs),
         partitions_def=partitions_of(pairs),
         group_name=GROUP,
+        pool=GPU,
         kinds={"huggingface", "safetensors"},
         code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.text_model, pairs)),
     )

@@ -3,7 +3,8 @@
 import dagster as dg
 
 from assets.partitions import Partitions, own_partitions, partitions_of
-from assets.present import code_version, each_scenario, materialized
+from assets.pools import GPU
+from assets.present import code_version, each_scenario, materialized, observed
 from assets.resources import Workspace
 from pipeline.catalog import Catalog
 from pipeline.catalog.systems import ENCODER_INPUTS, SYSTEMS
@@ -25,6 +26,7 @@ def _encoders(catalog: Catalog) -> dg.AssetsDefinition:
         deps=own_partitions(ENCODER_INPUTS, names),
         partitions_def=partitions_of(names),
         group_name=GROUP,
+        pool=GPU,
         kinds={"pytorch", "safetensors"},
         code_version=code_version(
             f"{VERSION}.{PRESETS}", each_scenario(catalog, lambda s: repr(s.training), names)
@@ -35,7 +37,7 @@ def _encoders(catalog: Catalog) -> dg.AssetsDefinition:
         from pipeline.train.systems import pretrain_encoders
 
         scenario = workspace.scenario(context.partition_key)
-        return materialized(lambda: pretrain_encoders(scenario, workspace.store))
+        return materialized(lambda: pretrain_encoders(scenario, workspace.store, observed(context)))
 
     return encoders
 
@@ -48,6 +50,7 @@ def _weights(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         deps=own_partitions(SYSTEMS[system], names),
         partitions_def=partitions_of(names),
         group_name=GROUP,
+        pool=GPU,
         kinds={"pytorch", "safetensors"},
         description=f"Weights of {system}, one file a seed, at the best validation epoch.",
         code_version=code_version(
@@ -58,6 +61,8 @@ def _weights(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         from pipeline.train.systems import train_system
 
         scenario = workspace.scenario(context.partition_key)
-        return materialized(lambda: train_system(system, scenario, workspace.store))
+        return materialized(
+            lambda: train_system(system, scenario, workspace.store, observed(context))
+        )
 
     return weights

@@ -52,6 +52,7 @@ def artifacts_of(systems: Iterable[str]) -> set[str]:
         waiting += _MADE_FROM.get(name, ())
     return found
 
+
 FITTED = tuple(name for name, inputs in SYSTEMS.items() if "candidates" in inputs)
 """Those that are trained in epochs, and selected on validation users; the others count."""
 

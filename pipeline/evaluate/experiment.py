@@ -24,6 +24,7 @@ from pipeline.evaluate.experiment_plots import chart
 from pipeline.evaluate.ranking import METRICS, Negatives, rank_cases
 from pipeline.evaluate.significance import Bootstrap, intervals, paired_p_values
 from pipeline.outcome import Fact, Outcome
+from pipeline.report import Report, labelled, silent
 from pipeline.store import Store
 from pipeline.train.cases import ColdCases, item_space, load_cold_cases, load_negatives
 from pipeline.train.experiments.definition import Experiment, Variant, located, variants_of
@@ -55,7 +56,7 @@ class _Exam:
     domains: tuple[str, ...]
 
 
-def run_experiment(name: str, scenario: Scenario, store: Store) -> Outcome:
+def run_experiment(name: str, scenario: Scenario, store: Store, report: Report = silent) -> Outcome:
     """Train what is not trained yet, rank all, and write `experiments/<scenario>/<name>`.
 
     A variant that equals the system's own run is not trained again where that was. ValueError
@@ -71,7 +72,8 @@ def run_experiment(name: str, scenario: Scenario, store: Store) -> Outcome:
     for number, variant in enumerate(variants, start=1):
         log.info("%s: variant %d of %d, %s", name, number, len(variants), variant.label)
         stored = located(variant, base, scenario, store)
-        kept = train_run(stored, scenario, store).facts["seeds_kept"]
+        part = labelled(report, variant=f"{variant.label} ({number} of {len(variants)})")
+        kept = train_run(stored, scenario, store, part).facts["seeds_kept"]
         assert isinstance(kept, int)
         num_kept += kept
         ranks += [_ranks(variant, stored, exam, scenario, store) for exam in exams]

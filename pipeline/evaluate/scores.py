@@ -1,5 +1,7 @@
 """Trained systems of a scenario, ranked, compared and put to use."""
 
+import time
+
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
@@ -12,24 +14,28 @@ from pipeline.evaluate.leaderboard import write_leaderboard
 from pipeline.evaluate.ranking import METRICS, rank_cases
 from pipeline.evaluate.recommend import write_recommendations
 from pipeline.outcome import Fact, Outcome
+from pipeline.report import PROGRESS, Report, silent
 from pipeline.store import Store
 from pipeline.train.cases import item_space, load_cold_cases, load_negatives
 from pipeline.train.systems import load_system, seeds_of, weights_folder
 from pipeline.train.weights import load_report
 
 
-def score_system(system: str, scenario: Scenario, store: Store) -> Outcome:
+def score_system(system: str, scenario: Scenario, store: Store, report: Report = silent) -> Outcome:
     """Rank validation and test users with every seed; write `scores/<scenario>/<system>`.
 
     Beside the ranks, and outside their digest, lies what scoring costs (pipeline/evaluate/cost.py).
     """
     key = f"scores/{scenario.name}/{system}"
     space = item_space(store, scenario)
-    tables = []
-    for part in ("valid", "test"):
-        cases = load_cold_cases(store, scenario, part)
+    cases_of = {part: load_cold_cases(store, scenario, part) for part in ("valid", "test")}
+    seeds = seeds_of(system, scenario, store)
+    total = len(seeds) * sum(len(cases.label_N) for cases in cases_of.values())
+    tables: list[pa.Table] = []
+    done, started = 0, time.perf_counter()
+    for part, cases in cases_of.items():
         negatives = load_negatives(store, scenario, cases, POOLS, scenario.candidates.seeds)
-        for seed in seeds_of(system, scenario, store):
+        for seed in seeds:
             model = load_system(system, scenario, store, seed)
             tables.append(
                 rank_cases(
@@ -42,6 +48,9 @@ def score_system(system: str, scenario: Scenario, store: Store) -> Outcome:
                     domains=scenario.domains,
                 )
             )
+            done += len(cases.label_N)
+            rate = done / (time.perf_counter() - started)
+            report(PROGRESS, _progress(f"{part}, seed {seed}", done, total, rate))
     scoring = measure_scoring(model, cases, space)  # the last seed on the test users
     save_scoring(store, key, scoring)
     table = pa.concat_tables(tables)
@@ -53,6 +62,16 @@ def score_system(system: str, scenario: Scenario, store: Store) -> Outcome:
             "seconds to score the test users": round(scoring.seconds, 2),
         },
     )
+
+
+def _progress(ranked: str, done: int, total: int, rate: float) -> dict[str, Fact]:
+    return {
+        "ranked": ranked,
+        "users_done": done,  # each once for every seed
+        "users": total,
+        "users_per_second": round(rate, 1),
+        "seconds_to_go": round((total - done) / rate, 1),
+    }
 
 
 def recommend_with(system: str, scenario: Scenario, store: Store) -> Outcome:

@@ -20,9 +20,10 @@ from pipeline.extract.engine import (
     Request,
 )
 from pipeline.extract.missing_rows import Work, compute_missing
-from pipeline.extract.progress import Report, Tokens, Usage, silent
+from pipeline.extract.progress import Tokens, Usage
 from pipeline.extract.row_cache import CachedRows, LostRows, RowCache
 from pipeline.extract.vectors import stored_vectors
+from pipeline.report import Report, silent
 
 _READ_ROWS = 65_536  # read at once: each reading visits every part that has some of them
 

@@ -18,9 +18,10 @@ import pyarrow.compute as pc
 
 from pipeline.catalog import Price
 from pipeline.extract.engine import Engine, Task
-from pipeline.extract.progress import Meter, Report, Tokens, Usage
+from pipeline.extract.progress import Meter, Tokens, Usage
 from pipeline.extract.row_cache import CachedRows
 from pipeline.extract.row_index import first_of_each, words_of
+from pipeline.report import Report
 
 _ROW_SIZE = 600  # characters of a row, on average, in a chunk that has all the rows it may
 _SAMPLE_ROWS = 32  # tokenised for the plan

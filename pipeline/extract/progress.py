@@ -6,24 +6,16 @@ the warm-up that is measured: how long the rest will take. Then rate and time to
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.catalog import Price
 from pipeline.outcome import Fact
+from pipeline.report import PROGRESS, SECONDS_BETWEEN_REPORTS, Report
 
 log = logging.getLogger(__name__)
-
-Report = Callable[[str, Mapping[str, Fact]], None]
-"""Takes a headline ("plan", "estimate", "progress") and figures by name."""
-
-_SECONDS_BETWEEN_REPORTS = 10.0
-
-
-def silent(headline: str, figures: Mapping[str, Fact]) -> None:
-    """A report that tells nobody; the log has everything anyway."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,8 +111,8 @@ class Meter:
         now, finished = time.perf_counter(), self._done >= self._total
         if first and not finished:
             self._report("estimate", self._figures(now))
-        elif finished or now - self._last_report >= _SECONDS_BETWEEN_REPORTS:
-            self._report("progress", self._figures(now))
+        elif finished or now - self._last_report >= SECONDS_BETWEEN_REPORTS:
+            self._report(PROGRESS, self._figures(now))
 
     def skip(self, rows: int) -> None:
         """Count rows that another process has committed meanwhile."""

@@ -1,5 +1,6 @@
 """How cleaned rows become a stored table, and what people are told of every row that did not."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from pipeline.ingest.formats.rows import ReadLog
 from pipeline.ingest.rejected import write_rejected
 from pipeline.ingest.rules import Rules
 from pipeline.outcome import Outcome
+from pipeline.report import PROGRESS, Report
 from pipeline.store import Store
 
 
@@ -31,6 +33,7 @@ def write_cleaned(
     log: ReadLog,
     rules: Rules,
     store: Store,
+    report: Report,
 ) -> Outcome:
     """Write `<kind>/<domain>` and `rejected_rows/<domain>/<kind>`.
 
@@ -41,7 +44,7 @@ def write_cleaned(
         store,
         f"{table.kind}/{domain}",
         table.schema,
-        _checked(frames, table, log, rules),
+        _checked(_told(frames, log, report), table, log, rules),
         table.same,
         table.order,
     )
@@ -61,6 +64,17 @@ def write_cleaned(
             **({"rejected rows": rejected} if rejected else {}),
         },
     )
+
+
+def _told(frames: Iterator[pl.DataFrame], log: ReadLog, report: Report) -> Iterator[pl.DataFrame]:
+    """The same frames. How long is to go nobody knows: a packed file does not say its rows."""
+    started = time.perf_counter()
+    for frame in frames:
+        seconds = max(time.perf_counter() - started, 1e-9)
+        rate = round(log.rows / seconds)
+        figures = {"rows_read": log.rows, "rejected_rows": len(log.rejected)}
+        report(PROGRESS, {**figures, "rows_per_second": rate})
+        yield frame
 
 
 def _checked(

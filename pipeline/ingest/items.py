@@ -17,10 +17,13 @@ from pipeline.ingest.raw import domain_of
 from pipeline.ingest.rules import Rules
 from pipeline.ingest.sub_domain import lies_within
 from pipeline.outcome import Outcome
+from pipeline.report import Report, silent
 from pipeline.store import Store
 
 
-def ingest_items(catalog: Catalog, domain_name: str, store: Store) -> Outcome:
+def ingest_items(
+    catalog: Catalog, domain_name: str, store: Store, report: Report = silent
+) -> Outcome:
     """Write `items/<domain>` in the order of the raw file, and `rejected_rows/<domain>/items`.
 
     Of several rows of one item the first with a title stays, or the first where none has one.
@@ -41,7 +44,7 @@ def ingest_items(catalog: Catalog, domain_name: str, store: Store) -> Outcome:
         order=pl.col("title").is_null(),
         when_empty=_nothing_within(domain) if domain.within else None,
     )
-    outcome = write_cleaned(table, cleaned, log, rules, store)
+    outcome = write_cleaned(table, cleaned, log, rules, store, report)
     key = outcome.artifact.key
     return dataclasses.replace(
         outcome, facts={**outcome.facts, **_missing(store, key)}, preview=_preview(store, key)

@@ -16,12 +16,15 @@ from pipeline.ingest.formats.rows import ReadLog
 from pipeline.ingest.raw import domain_of
 from pipeline.ingest.rules import Rules
 from pipeline.outcome import Outcome
+from pipeline.report import Report, silent
 from pipeline.store import Store
 
 _PREVIEWED = ["user_id", "item_id", "timestamp", "rating", "behaviour", "part"]
 
 
-def ingest_reviews(catalog: Catalog, domain_name: str, store: Store) -> Outcome:
+def ingest_reviews(
+    catalog: Catalog, domain_name: str, store: Store, report: Report = silent
+) -> Outcome:
     """Write `reviews/<domain>` in the order of the raw files, and `rejected_rows/<domain>/reviews`.
 
     Of several rows of one user, item, behaviour and published part the earliest stays; where the
@@ -46,7 +49,7 @@ def ingest_reviews(catalog: Catalog, domain_name: str, store: Store) -> Outcome:
         when_empty=f"domain {domain_name!r} holds no usable row: check its files and paths in "
         "the catalog",
     )
-    outcome = write_cleaned(table, cleaned, log, rules, store)
+    outcome = write_cleaned(table, cleaned, log, rules, store, report)
     return dataclasses.replace(outcome, preview=_preview(store, outcome.artifact.key))
 
 

@@ -133,7 +133,7 @@ def _board(asset: str, point: Any, scenario: Scenario, store: Store) -> Iterator
         fingerprint=digest_json([VERSION, asset, digest]),
         tags={"kind": asset, "scenario": scenario.name, "digest": digest} | _versions(),
         points=[point(row) for row in store.read_table(key).to_pylist()],
-        files=[store.path(key, suffix) for suffix in (".md", ".html")],
+        texts={f"{asset}.md": store.read_text(key, ".md")},
     )
 
 

@@ -114,7 +114,7 @@ def _logged(client: Any, experiment: str, record: Record) -> str:
     for kind, size in _BATCHES.items():
         for start in range(0, len(entries[kind]), size):
             client.log_batch(run, **{kind: entries[kind][start : start + size]})
-    for path in record.files:
-        client.log_artifact(run, str(path))
+    for name, text in record.texts.items():
+        client.log_text(run, text, name)
     client.set_terminated(run)
     return str(run)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 
@@ -21,7 +20,7 @@ class Record:
     tags: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
     points: list[Point] = field(default_factory=list)
-    files: list[Path] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)  # by file name
 
 
 def flattened(parameters: Any, name: str = "") -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from pipeline.report import Report, silent
 from pipeline.store import Store
 from pipeline.train.average import WeightAverage
 
@@ -40,11 +41,15 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """Saved under `checkpoints/<name>`, valid for one fingerprint of config and data."""
+    """Saved under `checkpoints/<name>`, valid for one fingerprint of config and data.
+
+    Whoever follows the run is told when it stands somewhere new.
+    """
 
     store: Store
     name: str
     fingerprint: str
+    report: Report = silent
 
     @property
     def _key(self) -> str:

@@ -16,6 +16,8 @@ import torch
 from torch import nn
 
 from models.recommender import Losses
+from pipeline.outcome import Fact
+from pipeline.report import PROGRESS
 from pipeline.train.average import WeightAverage
 from pipeline.train.checkpoint import Checkpoint, Progress
 
@@ -71,7 +73,7 @@ def fit(
         fused=True,  # one pass over an item table instead of ten
     )
     average = WeightAverage(model, config.average_decay)
-    progress = checkpoint.load(model, optimizer, average) or Progress.start(model)
+    progress = _resumed(checkpoint, model, optimizer, average) or Progress.start(model)
     while not _finished(progress, config):
         started = time.perf_counter()
         _seed_epoch(seed, progress.epoch)
@@ -82,7 +84,7 @@ def fit(
             seconds = time.perf_counter() - started
             progress = progress.after(model, score, {**terms, "valid": score, "seconds": seconds})
         checkpoint.save(model, optimizer, average, progress)
-        _log_epoch(checkpoint.name, progress, config)
+        _tell_epoch(checkpoint, progress, config)
     model.load_state_dict(progress.best_weights)
     model.eval()
     return FitReport(
@@ -91,6 +93,19 @@ def fit(
         curve=progress.curve,
         seconds=sum(entry["seconds"] for entry in progress.curve),
     )
+
+
+def _resumed(
+    checkpoint: Checkpoint,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: WeightAverage,
+) -> Progress | None:
+    progress = checkpoint.load(model, optimizer, average)
+    if progress:
+        log.info("%s: goes on after epoch %d", checkpoint.name, progress.epoch)
+        checkpoint.report("resumed", {"run": checkpoint.name, "epochs_done": progress.epoch})
+    return progress
 
 
 def _finished(progress: Progress, config: LoopConfig) -> bool:
@@ -173,16 +188,29 @@ def to_device(batch: Any, device: torch.device) -> Any:
     return type(batch)(*(to_device(entry, device) for entry in batch))
 
 
-def _log_epoch(name: str, progress: Progress, config: LoopConfig) -> None:
+def _tell_epoch(checkpoint: Checkpoint, progress: Progress, config: LoopConfig) -> None:
+    """To go is at most so long: training stops earlier where validation says so."""
     last = progress.curve[-1]
     terms = ", ".join(f"{term} {value:.4f}" for term, value in last.items() if term != "seconds")
-    left = (config.max_epochs - progress.epoch) * last["seconds"]
+    seconds = sum(entry["seconds"] for entry in progress.curve) / progress.epoch
+    left = (config.max_epochs - progress.epoch) * seconds
     log.info(
         "%s: epoch %d of at most %d in %.1f s (at most %.0f s to go): %s",
-        name,
+        checkpoint.name,
         progress.epoch,
         config.max_epochs,
         last["seconds"],
         left,
         terms,
     )
+    figures: dict[str, Fact] = {
+        "run": checkpoint.name,
+        "epoch": progress.epoch,
+        "epochs_at_most": config.max_epochs,
+        "seconds_an_epoch": round(seconds, 2),
+        "validation_score": round(last["valid"], 5),
+        "best_validation_score": round(progress.best_score, 5),
+        "best_epoch": progress.best_epoch + 1,
+        "seconds_to_go_at_most": round(left, 1),
+    }
+    checkpoint.report(PROGRESS, figures)

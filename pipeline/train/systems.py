@@ -17,6 +17,7 @@ from pipeline.catalog import Scenario, parameters
 from pipeline.catalog.systems import ENCODER_INPUTS, OURS, SYSTEMS
 from pipeline.digest import digest_json
 from pipeline.outcome import Fact, Outcome
+from pipeline.report import Report, labelled, silent
 from pipeline.store import Store
 from pipeline.train import VERSION
 from pipeline.train.augmented import train_augmented
@@ -65,7 +66,7 @@ def seeds_of(system: str, scenario: Scenario, store: Store) -> tuple[int, ...]:
     return seeds[:1] if isinstance(run, CountingRun) else seeds
 
 
-def pretrain_encoders(scenario: Scenario, store: Store) -> Outcome:
+def pretrain_encoders(scenario: Scenario, store: Store, report: Report = silent) -> Outcome:
     """LGCD's stage 1 for every seed; write `encoders/<scenario>/seed-<n>`."""
     text_VE = load_item_text(store, scenario)
     run = encoders_run(scenario, item_space(store, scenario), text_VE.shape[1])
@@ -79,12 +80,12 @@ def pretrain_encoders(scenario: Scenario, store: Store) -> Outcome:
         folder=encoders_folder(scenario),
         fingerprints=_fingerprints(run, ENCODER_INPUTS, scenario.training.seeds, scenario, store),
     )
-    return _train_seeds(weights, parameters(run), train)
+    return _train_seeds(weights, parameters(run), train, report)
 
 
-def train_system(system: str, scenario: Scenario, store: Store) -> Outcome:
+def train_system(system: str, scenario: Scenario, store: Store, report: Report = silent) -> Outcome:
     """Train a system for every seed; write `weights/<scenario>/<system>/seed-<n>`."""
-    return train_run(stored_system(system, scenario, store), scenario, store)
+    return train_run(stored_system(system, scenario, store), scenario, store, report)
 
 
 def load_system(system: str, scenario: Scenario, store: Store, seed: int) -> Recommender | Counter:
@@ -105,14 +106,16 @@ def stored_system(system: str, scenario: Scenario, store: Store) -> StoredRun:
     )
 
 
-def train_run(stored: StoredRun, scenario: Scenario, store: Store) -> Outcome:
+def train_run(
+    stored: StoredRun, scenario: Scenario, store: Store, report: Report = silent
+) -> Outcome:
     """Train a run for every seed that is not trained yet; write `<folder>/seed-<n>`."""
 
     def train(seed: int, checkpoint: Checkpoint) -> Trained:
         model = _build(stored.run, scenario, store)
         return model, _fit(stored.run, model, scenario, store, seed, checkpoint)
 
-    return _train_seeds(_weights(stored, scenario, store), parameters(stored.run), train)
+    return _train_seeds(_weights(stored, scenario, store), parameters(stored.run), train, report)
 
 
 def is_trained(stored: StoredRun, scenario: Scenario, store: Store) -> bool:
@@ -166,23 +169,28 @@ def _fit(
 
 
 def _train_seeds(
-    weights: Weights, settings: dict[str, Any], train: Callable[[int, Checkpoint], Trained]
+    weights: Weights,
+    settings: dict[str, Any],
+    train: Callable[[int, Checkpoint], Trained],
+    report: Report,
 ) -> Outcome:
     """Train what is not trained yet; a killed run resumes at its last epoch."""
     seeds = tuple(weights.fingerprints)
     kept = [seed for seed in seeds if weights.is_trained(seed)]
-    for seed in seeds:
+    report("plan", {"seeds": len(seeds), "seeds_trained_already": len(kept)})
+    for number, seed in enumerate(seeds, start=1):
         checkpoint = Checkpoint(
             store=weights.store,
             name=weights.key(seed),
             fingerprint=digest_json([weights.fingerprints[seed], seed]),
+            report=labelled(report, seed=f"{number} of {len(seeds)}"),
         )
         if seed in kept:
             log.info("%s: seed %d is trained already", weights.folder, seed)
         else:
             torch.manual_seed(seed)  # the initial weights
-            model, report = train(seed, checkpoint)
-            weights.save(seed, model, settings, report)
+            model, fitted = train(seed, checkpoint)
+            weights.save(seed, model, settings, fitted)
         checkpoint.delete()
     return Outcome(
         artifact=all_seeds(weights.store, weights.folder, seeds),

@@ -10,7 +10,7 @@ import pytest
 from assets.definitions import build_defs, defs
 from assets.jobs import STAGES
 from assets.partitions import Partitions
-from assets.resources import Workspace
+from assets.resources import PROJECT, Workspace
 from pipeline.catalog.rating_systems import RATING_EXPERIMENTS, RATING_SYSTEMS
 from pipeline.catalog.systems import DEFAULT_SYSTEMS as SYSTEMS
 from pipeline.catalog.systems import EXPERIMENTS
@@ -141,8 +141,31 @@ def test_every_asset_belongs_to_its_stage_and_says_what_it_is() -> None:
         assert node.kinds and node.code_version, name
 
 
-def test_no_asset_waits_for_a_pool_whose_slot_a_killed_run_would_keep() -> None:
-    assert not any(node.pools for node in _nodes(defs).values())
+def test_what_uses_the_gpu_or_much_memory_says_so_and_nothing_else_does() -> None:
+    in_pool: dict[str, set[str]] = {}
+    for name, node in _nodes(defs).items():
+        for pool in node.pools:
+            in_pool.setdefault(pool, set()).add(name.split("/")[0])
+    assert in_pool == {
+        "gpu": {
+            *("item_text", "generated_titles", "item_multimodal", "review_features"),
+            *("title_vectors", "encoders", "weights", "scores", "recommendations"),
+            *("predictions", "experiments"),
+        },
+        "memory": {
+            *("items", "reviews", "interactions", "dataset_card", "candidates"),
+            *CASES,
+        },
+    }
+
+
+def test_pools_count_runs_so_that_a_killed_one_keeps_no_slot(tmp_path: Path) -> None:
+    settings = (PROJECT / "dagster.yaml").read_text()
+    (tmp_path / "dagster.yaml").write_text(settings.replace("data/.dagster", str(tmp_path)))
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        pools = instance.get_concurrency_config().pool_config
+    assert pools.default_pool_limit == 1
+    assert pools.pool_granularity is not None and pools.pool_granularity.value == "run"
 
 
 def test_ingest_is_partitioned_by_domain_and_the_rest_by_the_scenarios_that_need_it(

@@ -1,13 +1,17 @@
 """An Outcome as Dagster's metadata."""
 
 import base64
+import contextlib
+import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
-from assets.present import markdown_table, materialized
+from assets.present import markdown_table, materialized, observed
 from pipeline.outcome import Outcome
 from pipeline.store import Artifact, Store
 
@@ -93,3 +97,84 @@ def test_a_cut_never_splits_an_escaped_pipe() -> None:
 def test_html_in_a_cell_is_shown_and_not_run() -> None:
     table = pa.table({"a": ["<img src=x onerror=alert(1)>"]})
     assert markdown_table(table).splitlines()[2] == "| &lt;img src=x onerror=alert(1)&gt; |"
+
+
+def _run(work: Callable[[], Outcome]) -> tuple[dg.DagsterRunStatus, list[Any], int]:
+    """How a run of an asset ends that does such work and may be retried; its events; attempts."""
+    attempts = []
+
+    @dg.asset(retry_policy=dg.RetryPolicy(max_retries=2))
+    def some() -> dg.MaterializeResult:
+        attempts.append(1)
+        return materialized(work)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([some], instance=instance, raise_on_error=False)
+        run = instance.get_run_by_id(result.run_id)
+        assert run is not None
+        return run.status, instance.all_logs(result.run_id), len(attempts)
+
+
+def _failure(events: list[Any]) -> str:
+    (failed,) = [
+        e.dagster_event
+        for e in events
+        if e.dagster_event and e.dagster_event.is_failure and e.dagster_event.is_step_failure
+    ]
+    return str(failed.step_failure_data.error.to_string())
+
+
+def test_stopped_work_ends_its_run_as_canceled_and_is_not_tried_again() -> None:
+    def interrupted() -> Outcome:
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("the signal came before this")
+
+    status, events, attempts = _run(interrupted)
+    assert status is dg.DagsterRunStatus.CANCELED and attempts == 1
+    assert "stopped; what was done is kept" in _failure(events)
+
+
+def test_work_that_swallows_the_signal_stops_when_it_next_tells_how_it_goes() -> None:
+    epochs = []
+
+    @dg.asset(partitions_def=dg.StaticPartitionsDefinition(["small"]))
+    def some(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        report = observed(context)
+
+        def swallowing() -> Outcome:
+            context.instance.report_run_canceling(context.run)  # as the UI's button does
+            with contextlib.suppress(BaseException):
+                os.kill(os.getpid(), signal.SIGINT)
+            for epoch in range(3):
+                epochs.append(epoch)
+                report("progress", {"epoch": epoch})
+            return Outcome(artifact=_artifact())
+
+        return materialized(swallowing)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            [some], instance=instance, partition_key="small", raise_on_error=False
+        )
+        (run,) = instance.get_runs()
+    assert not result.success and epochs == [0]
+    assert run.status is dg.DagsterRunStatus.CANCELED
+
+
+def test_work_that_runs_out_of_memory_says_what_to_do_and_is_not_tried_again() -> None:
+    def too_large() -> Outcome:
+        raise MemoryError("Unable to allocate 8.00 EiB")
+
+    status, events, attempts = _run(too_large)
+    assert status is dg.DagsterRunStatus.FAILURE and attempts == 1
+    said = _failure(events)
+    assert "What was done is kept" in said and "8.00 EiB" in said and "max_num_seqs" in said
+
+
+def test_any_other_error_is_left_as_it_is_and_may_be_tried_again() -> None:
+    def wrong() -> Outcome:
+        raise ValueError("food.json.gz row 3: no item")
+
+    status, events, attempts = _run(wrong)
+    assert status is dg.DagsterRunStatus.FAILURE and attempts == 3
+    assert "row 3: no item" in _failure(events) and "Memory" not in _failure(events)

@@ -29,6 +29,7 @@ from pipeline.evaluate.ratings.experiment_plots import experiment_chart
 from pipeline.evaluate.ratings.predictions import predictions_of
 from pipeline.evaluate.significance import Bootstrap
 from pipeline.outcome import Outcome
+from pipeline.report import Report, labelled, silent
 from pipeline.store import Store
 from pipeline.train.ratings.experiments import (
     RatingVariant,
@@ -54,7 +55,11 @@ class Cost:
 
 
 def run_rating_experiment(
-    name: str, scenario: Scenario, store: Store, rating_range: tuple[float, float]
+    name: str,
+    scenario: Scenario,
+    store: Store,
+    rating_range: tuple[float, float],
+    report: Report = silent,
 ) -> Outcome:
     """Train what is not trained yet, ask all, and write `experiments/<scenario>/<name>`.
 
@@ -69,7 +74,8 @@ def run_rating_experiment(
     for number, variant in enumerate(variants, start=1):
         log.info("%s: variant %d of %d, %s", name, number, len(variants), variant.label)
         stored = located_rating(variant, base, scenario, store)
-        kept = train_rating_run(stored, scenario, store).facts["models_kept"]
+        part = labelled(report, variant=f"{variant.label} ({number} of {len(variants)})")
+        kept = train_rating_run(stored, scenario, store, part).facts["models_kept"]
         assert isinstance(kept, int)
         num_kept += kept
         tables.append(predictions_of(variant.label, stored, scenario, store, rating_range))

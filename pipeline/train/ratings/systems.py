@@ -5,6 +5,7 @@ inputs and parameters, is kept; a killed run resumes in its stage.
 """
 
 import logging
+from itertools import count
 
 import torch
 from torch import nn
@@ -14,6 +15,7 @@ from pipeline.catalog import Scenario, parameters
 from pipeline.catalog.rating_systems import FEATURE_SYSTEMS, RATING_OURS, RATING_SYSTEMS
 from pipeline.digest import digest_json
 from pipeline.outcome import Outcome
+from pipeline.report import Report, labelled, silent
 from pipeline.store import Store
 from pipeline.train.checkpoint import Checkpoint
 from pipeline.train.loop import FitReport
@@ -54,9 +56,11 @@ def stored_rating_system(system: str, scenario: Scenario) -> StoredRatingRun:
     )
 
 
-def train_rating_system(system: str, scenario: Scenario, store: Store) -> Outcome:
+def train_rating_system(
+    system: str, scenario: Scenario, store: Store, report: Report = silent
+) -> Outcome:
     """Train a system at every cold ratio, for every seed."""
-    return train_rating_run(stored_rating_system(system, scenario), scenario, store)
+    return train_rating_run(stored_rating_system(system, scenario), scenario, store, report)
 
 
 def load_rating_system(
@@ -68,9 +72,14 @@ def load_rating_system(
     )
 
 
-def train_rating_run(stored: StoredRatingRun, scenario: Scenario, store: Store) -> Outcome:
+def train_rating_run(
+    stored: StoredRatingRun, scenario: Scenario, store: Store, report: Report = silent
+) -> Outcome:
     """Train what is not trained yet; write `<folder>/cold-<percent>/seed-<n>`."""
     kept, lacking = 0, []
+    num_models = len(stored.cold_ratios) * len(stored.seeds)
+    numbers = count(1)
+    report("plan", {"models": num_models})
     for ratio in stored.cold_ratios:
         weights = _weights(stored, scenario, store, ratio)
         cases = load_rating_cases(store, scenario, ratio)
@@ -78,11 +87,12 @@ def train_rating_run(stored: StoredRatingRun, scenario: Scenario, store: Store) 
         if known.features:
             lacking.append(feature_facts(known.features, cases, scenario))
         for seed in stored.seeds:
+            part = labelled(report, model=f"{next(numbers)} of {num_models}")
             if weights.is_trained(seed):
                 kept += 1
                 log.info("%s: seed %d is trained already", weights.folder, seed)
             else:
-                _train_seed(stored.run, weights, cases, known, seed)
+                _train_seed(stored.run, weights, cases, known, seed, part)
             _delete_checkpoints(stored.run, weights, seed)
     return training_outcome(stored, store, kept, lacking)
 
@@ -121,7 +131,7 @@ def known_of(run: RatingRun, cases: RatingCases, store: Store, scenario: Scenari
 
 
 def _train_seed(
-    run: RatingRun, weights: Weights, cases: RatingCases, known: Known, seed: int
+    run: RatingRun, weights: Weights, cases: RatingCases, known: Known, seed: int, report: Report
 ) -> None:
     torch.manual_seed(seed)  # the initial weights
     model = build_rating_model(run.model, known)
@@ -129,7 +139,7 @@ def _train_seed(
     reports: dict[str, FitReport] = {}
     if run.stages:
         reports = fit_rating_run(
-            run, model, cases, seed, lambda stage: _checkpoint(weights, seed, stage)
+            run, model, cases, seed, lambda stage: _checkpoint(weights, seed, stage, report)
         )
     else:
         assert isinstance(model, RatingCounter)
@@ -137,11 +147,12 @@ def _train_seed(
     save_rating_weights(weights, seed, model, parameters(run), reports)
 
 
-def _checkpoint(weights: Weights, seed: int, stage: str) -> Checkpoint:
+def _checkpoint(weights: Weights, seed: int, stage: str, report: Report = silent) -> Checkpoint:
     return Checkpoint(
         store=weights.store,
         name=f"{weights.key(seed)}/{stage}",
         fingerprint=digest_json([weights.fingerprints[seed], seed, stage]),
+        report=report,
     )
 
 

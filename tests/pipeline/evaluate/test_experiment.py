@@ -47,7 +47,18 @@ def rows_of(table: pa.Table, **wanted: Any) -> list[dict[str, Any]]:
 
 
 def test_an_experiment_is_trained_ranked_and_written_once(trained: Any) -> None:
-    outcome = run_experiment("lengths", trained.scenario, trained.store)
+    told: list[tuple[str, dict[str, Any]]] = []
+    outcome = run_experiment(
+        "lengths",
+        trained.scenario,
+        trained.store,
+        lambda headline, figures: told.append((headline, dict(figures))),
+    )
+    progress = [figures for headline, figures in told if headline == "progress"]
+    assert {(one["variant"], one["seed"]) for one in progress} == {
+        ("3 (2 of 2)", "1 of 2"),
+        ("3 (2 of 2)", "2 of 2"),
+    }
     # The reference takes the system's own weights; two seeds of the other are trained.
     assert (outcome.facts["runs trained"], outcome.facts["runs kept"]) == (2, 2)
     table = trained.store.read_table("experiments/little/lengths")

@@ -94,8 +94,13 @@ def test_time_changes_neither_the_digest_of_ranks_nor_of_the_leaderboard(world: 
     board = compare_systems(world.scenario, world.store)
     assert (world.store.digest(key), board.artifact.digest) == before
     assert "| 1234.50 |" in world.store.read_text("leaderboard/little", ".md")
-    again = score_system("sasrec", world.scenario, world.store)
+    told: list[dict[str, Any]] = []
+    again = score_system(
+        "sasrec", world.scenario, world.store, lambda _, figures: told.append(dict(figures))
+    )
     assert again.artifact.digest == before[0]
+    assert told[-1]["users_done"] == told[-1]["users"] and told[-1]["seconds_to_go"] == 0
+    assert 0 < told[0]["users_done"] < told[0]["users"] and told[0]["seconds_to_go"] > 0
     measured = load_scoring(world.store, key)
     assert isinstance(measured, Scoring) and measured.seconds < 1234.5
 

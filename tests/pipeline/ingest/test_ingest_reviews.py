@@ -49,6 +49,17 @@ def test_of_reviews_of_one_item_by_one_user_the_earliest_stays(
     assert store.read_table("rejected_rows/toys/reviews").num_rows == 0
 
 
+def test_it_tells_how_many_rows_it_has_read_and_how_fast(
+    amazon: Build, review: Review, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks.read_blocks, "__defaults__", (400,))  # many blocks
+    told: list[dict[str, Any]] = []
+    lines = [review(reviewerID=f"U{number}") for number in range(20)]
+    ingest_reviews(amazon(lines), "toys", store, lambda _, figures: told.append(dict(figures)))
+    assert len(told) > 5 and told[-1]["rows_read"] == 20
+    assert all(figures["rows_per_second"] > 0 for figures in told)
+
+
 def test_texts_are_cleaned_and_the_preview_has_none(
     amazon: Build, review: Review, store: Store
 ) -> None:

@@ -17,8 +17,6 @@ LOCAL = Tracking(mlflow="local")
 @pytest.fixture
 def records(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Record]:
     """What the scenario has to be recorded; tests change the list."""
-    page = tmp_path / "leaderboard.md"
-    page.write_text("# Leaderboard")
     found = [
         Record(
             name="sasrec seed 0",
@@ -27,7 +25,7 @@ def records(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Record]:
             parameters={f"Run.p{i}": str(i) for i in range(150)},
             points=[Point(metric="valid", value=0.1 * e, step=e) for e in range(1, 1200)],
         ),
-        Record(name="leaderboard", fingerprint="f1", files=[page]),
+        Record(name="leaderboard", fingerprint="f1", texts={"leaderboard.md": "# Leaderboard"}),
     ]
     monkeypatch.setattr(mlflow_log, "scenario_records", lambda scenario, store: found)
     return found

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -277,3 +277,28 @@ def test_nested_batches_move_whole_and_nothing_stays_nothing() -> None:
     moved = to_device(Nested(pair, None), torch.device("meta"))
     assert type(moved) is Nested and type(moved.pair) is Pair and moved.maybe is None
     assert moved.pair.x.device.type == moved.pair.y.device.type == "meta"
+
+
+# -- telling ---------------------------------------------------------------------------------
+
+
+def test_it_tells_where_it_stands_and_where_it_goes_on(store: Store) -> None:
+    told: list[tuple[str, dict[str, Any]]] = []
+    saved = replace(
+        checkpoint(store), report=lambda headline, figures: told.append((headline, dict(figures)))
+    )
+    scores = [1.0, 3.0, 2.0]
+    model = net()
+    with pytest.raises(IndexError):  # where the scores end
+        run(model, saved, validate=Scripted(model, scores))
+    assert [headline for headline, _ in told] == ["progress"] * 3
+    last = told[-1][1]
+    assert last["epoch"] == 3 and last["epochs_at_most"] == 5
+    assert last["validation_score"] == 2.0 and last["best_validation_score"] == 3.0
+    assert last["best_epoch"] == 2
+    seconds = last["seconds_an_epoch"]
+    assert last["seconds_to_go_at_most"] == pytest.approx(2 * seconds, abs=0.1)
+    told.clear()
+    run(net(), saved)
+    assert [headline for headline, _ in told] == ["resumed", "progress", "progress"]
+    assert told[0][1] == {"run": "net/seed-0", "epochs_done": 3}
