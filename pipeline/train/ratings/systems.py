@@ -9,7 +9,7 @@ import logging
 import torch
 from torch import nn
 
-from models.ratings import Known, RatingCounter, RatingModel
+from models.ratings import Features, Known, RatingCounter, RatingModel
 from pipeline.catalog import Scenario, parameters
 from pipeline.catalog.rating_systems import FEATURE_SYSTEMS, RATING_OURS, RATING_SYSTEMS
 from pipeline.digest import digest_json
@@ -20,11 +20,12 @@ from pipeline.train.loop import FitReport
 from pipeline.train.ratings import VERSION
 from pipeline.train.ratings.build import build_rating_model
 from pipeline.train.ratings.cases import RatingCases, load_rating_cases
+from pipeline.train.ratings.feature_forms import in_form
 from pipeline.train.ratings.features import feature_facts, load_features
 from pipeline.train.ratings.fit import fit_rating_run
 from pipeline.train.ratings.presets import rating_preset
 from pipeline.train.ratings.reports import save_rating_weights, training_outcome
-from pipeline.train.ratings.runs import RatingRun
+from pipeline.train.ratings.runs import FeatureUse, RatingRun
 from pipeline.train.ratings.stored import StoredRatingRun, cold_folder
 from pipeline.train.weights import Weights, load_weights
 
@@ -44,7 +45,7 @@ def rating_seeds(system: str, scenario: Scenario) -> tuple[int, ...]:
 def stored_rating_system(system: str, scenario: Scenario) -> StoredRatingRun:
     """The complete run of a system, under its own name."""
     run = rating_preset(system, scenario)
-    assert run.reads_features == (system in FEATURE_SYSTEMS), system
+    assert (run.features is not None) == (system in FEATURE_SYSTEMS), system
     return StoredRatingRun(
         run=run,
         inputs=RATING_SYSTEMS[system],
@@ -116,8 +117,13 @@ def known_of(run: RatingRun, cases: RatingCases, store: Store, scenario: Scenari
         mean_rating=cases.mean_rating,
         history_UL=cases.history_UL,
         history_rating_UL=cases.history_rating_UL,
-        features=load_features(store, scenario, cases) if run.reads_features else None,
+        features=_features(run.features, cases, store, scenario) if run.features else None,
     )
+
+
+def _features(use: FeatureUse, cases: RatingCases, store: Store, scenario: Scenario) -> Features:
+    extracted = load_features(store, scenario, cases, use.domains)
+    return in_form(use.form, extracted, cases, scenario.split.seed)
 
 
 def _train_seed(
@@ -157,10 +163,11 @@ def _weights(
 
     `max_length` cuts the histories; the split's seed draws the items of a dual cold start.
     """
+    domains = stored.run.features.domains if stored.run.features else None
     keys = [
         f"{name}/{place}"
         for name in stored.inputs
-        for place in (scenario.domains if name in _OF_DOMAINS else (scenario.name,))
+        for place in (domains or scenario.domains if name in _OF_DOMAINS else (scenario.name,))
     ]
     split = scenario.split
     dual = [split.seed, split.cold_items] if split.cold_items else None
