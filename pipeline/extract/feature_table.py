@@ -3,15 +3,28 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.catalog import Precision
-from pipeline.extract.extraction import Extracted, vectors_in
+from pipeline.extract.extraction import vectors_in
+from pipeline.extract.progress import Usage
 from pipeline.extract.vectors import vector_type
 from pipeline.outcome import Fact
 from pipeline.store import Artifact, Store
+
+
+class FeatureRows(Protocol):
+    """Vectors in the order of the rows that have one; see `Extracted` and `SentenceRows`."""
+
+    @property
+    def usage(self) -> Usage: ...
+
+    def batches(self) -> Iterator[pa.StructArray]:
+        """Structs of `feature_type`, some thousand at a time."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +35,7 @@ class FeatureTable:
     schema: Callable[[pa.DataType], pa.Schema]
     columns: pa.Table
     is_extracted: np.ndarray  # bool [rows]
-    extracted: Extracted  # of those rows, in their order
+    extracted: FeatureRows  # of those rows, in their order
     precision: Precision
 
 
