@@ -181,7 +181,10 @@ def _experiment(catalog: Catalog, name: str) -> dg.AssetsDefinition:
 
         scenario = workspace.scenario(context.partition_key)
         reach = workspace.catalog.domains_of(scenario.name)[1].rating_range
-        return materialized(lambda: run_rating_experiment(name, scenario, workspace.store, reach))
+        data = workspace.catalog.folder
+        return materialized(
+            lambda: run_rating_experiment(name, scenario, workspace.store, reach, data)
+        )
 
     return experiment
 

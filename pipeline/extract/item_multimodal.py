@@ -48,6 +48,8 @@ def build_item_multimodal(
     shown = _described(wanted, items)
     table = FeatureTable(
         key=f"item_multimodal/{domain.name}",
+        model=models.item_model,
+        pooling=models.pooling,
         schema=item_feature_schema,
         columns=shown.to_arrow(),
         is_extracted=np.array([item.request is not None for item in items]),

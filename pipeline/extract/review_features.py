@@ -31,6 +31,8 @@ def build_review_features(domain: Domain, store: Store, extraction: Extraction) 
     described = users.select("user_id", reviews=pl.col("text").list.len().cast(pl.Int32))
     table = FeatureTable(
         key=f"review_features/{domain.name}",
+        model=models.user_model,
+        pooling=models.pooling,
         schema=review_feature_schema,
         columns=described.to_arrow(),
         is_extracted=np.ones(users.height, dtype=bool),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from pipeline.evaluate.background import Provenance
 from pipeline.evaluate.cost import Scoring
+from pipeline.evaluate.ratings.convergence import Converged
 from pipeline.evaluate.ratings.plots import FeatureMap, RatingCurves
 from pipeline.outcome import Fact
 
@@ -32,6 +33,8 @@ class RatingBackground:
     sizes: tuple[RatioSize, ...] = ()
     # Of the smallest cold ratio: who has nothing to read. Empty: no system reads features.
     fallbacks: dict[str, Fact] = field(default_factory=dict)
+    silent: dict[float, frozenset[int]] = field(default_factory=dict)  # see silent_users.py
+    convergence: tuple[Converged, ...] = ()
     curves: RatingCurves = field(default_factory=dict)
     features: FeatureMap | None = None
     costs: tuple[RatingCost, ...] = ()
