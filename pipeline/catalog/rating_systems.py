@@ -31,6 +31,7 @@ RATING_OURS = ("music", "music_blind")
 
 RATING_EXPERIMENTS: dict[str, str] = {
     "music_ablations": "music",
+    "music_controls": "music",
     "music_features": "music",
     "music_steps": "music",
 }

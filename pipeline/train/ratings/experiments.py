@@ -105,6 +105,15 @@ def music_ablations(run: RatingRun, scenario: Scenario) -> dict[str, RatingRun]:
     }
 
 
+def music_controls(run: RatingRun, scenario: Scenario) -> dict[str, RatingRun]:
+    """Of the ablations, what a small demo shows: that side users teach, and that it is the
+    auxiliary side that tells."""
+    every = music_ablations(run, scenario)
+    return {
+        label: every[label] for label in ("MuSiC", "w/o side users", "auxiliary sides shuffled")
+    }
+
+
 def music_features(run: RatingRun, scenario: Scenario) -> dict[str, RatingRun]:
     """Other frozen models on the same ratings, texts of users left out, and no features at all."""
     return {
@@ -161,6 +170,11 @@ _EXPERIMENTS = {
             name="music_ablations",
             title="MuSiC: what each part contributes",
             variants=music_ablations,
+        ),
+        RatingExperiment(
+            name="music_controls",
+            title="MuSiC: side users, and a control",
+            variants=music_controls,
         ),
         RatingExperiment(
             name="music_features",
