@@ -15,6 +15,7 @@ from pipeline.evaluate.cost import load_scoring
 from pipeline.evaluate.ratings.background import RatingBackground, RatingCost, RatioSize
 from pipeline.evaluate.ratings.convergence import converged
 from pipeline.evaluate.ratings.plots import FeatureMap, RatingCurves
+from pipeline.evaluate.ratings.silent_users import Silent
 from pipeline.outcome import Fact
 from pipeline.store import Store
 from pipeline.train.loop import FitReport
@@ -104,15 +105,15 @@ def _fallbacks(scenario: Scenario, store: Store) -> dict[str, Fact]:
     return feature_facts(load_features(store, scenario, cases), cases, scenario)
 
 
-def _silent(scenario: Scenario, store: Store) -> dict[float, frozenset[int]]:
+def _silent(scenario: Scenario, store: Store) -> Silent:
     """The test users who wrote nothing in the auxiliary domain, where a system reads texts."""
-    silent = {}
-    for ratio in scenario.split.cold_ratios if _reading(scenario) else ():
+    silent = []
+    for ratio in sorted(scenario.split.cold_ratios) if _reading(scenario) else ():
         cases = load_rating_cases(store, scenario, ratio)
         has_text_U = load_features(store, scenario, cases).has_user_SU[AUXILIARY]
         user_N = cases.test.user_N.unique()
-        silent[ratio] = frozenset(user_N[~has_text_U[user_N]].tolist())
-    return silent
+        silent.append(frozenset(user_N[~has_text_U[user_N]].tolist()))
+    return tuple(silent)
 
 
 def _features(scenario: Scenario, store: Store) -> FeatureMap | None:

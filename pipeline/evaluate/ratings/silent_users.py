@@ -13,12 +13,12 @@ from pipeline.evaluate.document import Block, Cell, Grid, Heading, Paragraph
 from pipeline.evaluate.ratings.comparable import Predicted
 from pipeline.evaluate.ratings.errors import METRICS, seed_errors
 
-Silent = Mapping[float, frozenset[int]]
-"""By cold ratio, the numbers of test users without text in the auxiliary domain."""
+Silent = tuple[frozenset[int], ...]
+"""For each cold ratio, ascending, the numbers of test users without auxiliary text."""
 
 
 def silent_blocks(silent: Silent, places: Mapping[float, Sequence[Predicted]]) -> list[Block]:
-    """`places`: what systems predict of the test ratings, by cold ratio."""
+    """`places`: what systems predict of the test ratings, by cold ratio, ascending."""
     told = (
         "Users who wrote nothing in the auxiliary domain are known by the features of the items"
         " that they rated there. Figures are over the ratings of either group."
@@ -26,7 +26,10 @@ def silent_blocks(silent: Silent, places: Mapping[float, Sequence[Predicted]]) -
     return [
         Heading("Test users with and without text"),
         Paragraph(told),
-        *(_grid(ratio, silent[ratio], systems) for ratio, systems in places.items()),
+        *(
+            _grid(ratio, users, systems)
+            for users, (ratio, systems) in zip(silent, places.items(), strict=True)
+        ),
     ]
 
 

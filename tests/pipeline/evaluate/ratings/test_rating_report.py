@@ -141,7 +141,7 @@ def test_what_was_gathered_is_told() -> None:
 def test_users_without_text_have_figures_of_their_own() -> None:
     """User 1 is silent, and CMF is wrong about user 1 alone."""
     systems = {"item_mean": FAR, "cmf": [off_by(1.0, 1.0, 0.0, 0.0, 0.0, 0.0)], "music": NEAR}
-    silent = {0.2: frozenset({1}), 0.8: frozenset[int]()}
+    silent = (frozenset({1}), frozenset[int]())
     text = markdown_report(report(systems, RatingBackground(silent=silent)))
     (table,) = (part for part in text.split("\n\n") if part.startswith("| Cold ratio 0.2 |"))
     assert "RMSE, 2 users with text" in table and "MAE, 1 users without" in table
