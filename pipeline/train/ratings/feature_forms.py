@@ -1,12 +1,15 @@
 """What a run makes of extracted features instead of reading them as they are: its ablations.
 
-Shapes: V items + 1, U users, E width of item features.
+Shapes: N ratings, V items + 1, U users, S domains, E width of item features, F of user features.
 """
 
+from dataclasses import replace
+
+import numpy as np
 import torch
 from torch import Tensor
 
-from models.ratings import AUXILIARY, TARGET, Features
+from models.ratings import AUXILIARY, TARGET, Features, Ratings
 from pipeline.columns import RATING_ROLES
 from pipeline.train.ratings.cases import RatingCases
 from pipeline.train.ratings.features import rated_features
@@ -44,21 +47,40 @@ def _by_ids(features: Features, cases: RatingCases, seed: int) -> Features:
     )
 
 
+def dealt_out(cases: RatingCases, seed: int) -> RatingCases:
+    """The cases of form "shuffled": auxiliary ratings go with the texts to their new users.
+
+    Left where they were, they would teach the projections who a cold user is whatever the text.
+    """
+    owner_U = _owners(cases, seed)
+    user_N, item_N, rating_N = cases.train
+    is_auxiliary_N = cases.space.contains(AUXILIARY, item_N)
+    moved_N = torch.where(is_auxiliary_N, owner_U.argsort()[user_N], user_N)
+    return replace(
+        cases,
+        train=Ratings(moved_N, item_N, rating_N),
+        history_UL=cases.history_UL[owner_U],
+        history_rating_UL=cases.history_rating_UL[owner_U],
+    )
+
+
 def _shuffled(features: Features, cases: RatingCases, seed: int) -> Features:
-    """Who is of the auxiliary domain gets the auxiliary side of another of them."""
-    has_side_U = torch.from_numpy(cases.role_U != RATING_ROLES.index("side"))
-    users = has_side_U.nonzero()[:, 0]
-    generator = torch.Generator().manual_seed(seed)
-    owner_U = torch.arange(cases.num_users)
-    owner_U[users] = users[torch.randperm(len(users), generator=generator)]
+    """Texts alone: what users rated follows from the cases, which are dealt out already."""
+    owner_U = _owners(cases, seed)
 
     def dealt(sides: Tensor) -> Tensor:
         """[S, U, ...]"""
         return torch.stack([sides[AUXILIARY][owner_U], sides[TARGET]])
 
     return features._replace(
-        user_SUF=dealt(features.user_SUF),
-        has_user_SU=dealt(features.has_user_SU),
-        rated_SUE=dealt(features.rated_SUE),
-        has_rated_SU=dealt(features.has_rated_SU),
+        user_SUF=dealt(features.user_SUF), has_user_SU=dealt(features.has_user_SU)
     )
+
+
+def _owners(cases: RatingCases, seed: int) -> Tensor:
+    """Whose auxiliary side each user gets, int64 [U]; who has none keeps that."""
+    users = torch.from_numpy(np.flatnonzero(cases.role_U != RATING_ROLES.index("side")))
+    generator = torch.Generator().manual_seed(seed)
+    owner_U = torch.arange(cases.num_users)
+    owner_U[users] = users[torch.randperm(len(users), generator=generator)]
+    return owner_U

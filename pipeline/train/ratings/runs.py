@@ -25,7 +25,7 @@ FeatureForm = Literal["extracted", "rated_items", "item_ids", "shuffled"]
 what users wrote is not read; they are known by the items that they rated. "item_ids": nothing
 extracted is read; a random vector says which item it is, and users are known by the items that
 they rated. "shuffled": what users wrote and rated in the auxiliary domain is dealt out among
-them anew, which must destroy all that it tells."""
+them anew, ratings and all, which must destroy what it tells."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from pipeline.train.loop import FitReport
 from pipeline.train.ratings import VERSION
 from pipeline.train.ratings.build import build_rating_model
 from pipeline.train.ratings.cases import RatingCases, load_rating_cases
-from pipeline.train.ratings.feature_forms import in_form
+from pipeline.train.ratings.feature_forms import dealt_out, in_form
 from pipeline.train.ratings.features import feature_facts, load_features
 from pipeline.train.ratings.fit import fit_rating_run
 from pipeline.train.ratings.presets import rating_preset
@@ -74,7 +74,7 @@ def train_rating_run(stored: StoredRatingRun, scenario: Scenario, store: Store) 
     kept, lacking = 0, []
     for ratio in stored.cold_ratios:
         weights = _weights(stored, scenario, store, ratio)
-        cases = load_rating_cases(store, scenario, ratio)
+        cases = _cases(stored.run, store, scenario, ratio)
         known = known_of(stored.run, cases, store, scenario)
         if known.features:
             lacking.append(feature_facts(known.features, cases, scenario))
@@ -101,12 +101,18 @@ def load_rating_run(
     stored: StoredRatingRun, scenario: Scenario, store: Store, cold_ratio: float, seed: int
 ) -> RatingModel | RatingCounter:
     """A trained run, ready to predict on the CPU."""
-    cases = load_rating_cases(store, scenario, cold_ratio)
+    cases = _cases(stored.run, store, scenario, cold_ratio)
     model = build_rating_model(stored.run.model, known_of(stored.run, cases, store, scenario))
     assert isinstance(model, nn.Module)
     load_weights(store, cold_folder(stored.folder, cold_ratio), seed, model)
     assert isinstance(model, RatingModel | RatingCounter)
     return model
+
+
+def _cases(run: RatingRun, store: Store, scenario: Scenario, cold_ratio: float) -> RatingCases:
+    cases = load_rating_cases(store, scenario, cold_ratio)
+    shuffled = run.features is not None and run.features.form == "shuffled"
+    return dealt_out(cases, scenario.split.seed) if shuffled else cases
 
 
 def known_of(run: RatingRun, cases: RatingCases, store: Store, scenario: Scenario) -> Known:

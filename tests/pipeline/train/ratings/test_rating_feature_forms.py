@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from models.ratings import AUXILIARY, TARGET, Features
+from models.ratings import AUXILIARY, TARGET, Features, Ratings
 from pipeline.columns import RATING_ROLES
 from pipeline.train.ratings.cases import RatingCases, load_rating_cases
 from pipeline.train.ratings.experiments import music_ablations, music_features
-from pipeline.train.ratings.feature_forms import in_form
+from pipeline.train.ratings.feature_forms import dealt_out, in_form
 from pipeline.train.ratings.features import load_features
 from pipeline.train.ratings.presets import music
 from tests.pipeline.rating_world import DOMAINS, RatingWorld, make_rating_world
@@ -61,20 +61,34 @@ def test_ids_tell_items_apart_and_nothing_of_what_was_extracted(
 
 
 def test_shuffling_deals_out_auxiliary_sides_whole_and_no_target_side(
-    features: Features, cases: RatingCases
+    world: RatingWorld, features: Features, cases: RatingCases
 ) -> None:
-    found = in_form("shuffled", features, cases, 0)
+    """Each user of the auxiliary domain becomes another one there, with texts and ratings."""
+    dealt = dealt_out(cases, 0)
+    found = in_form("shuffled", load_features(world.store, world.scenario, dealt), dealt, 0)
     has_side_U = torch.from_numpy(cases.role_U != RATING_ROLES.index("side"))
+    users = has_side_U.nonzero()[:, 0].tolist()
 
-    def sides(some: Features) -> list[list[float]]:
-        columns = (some.user_SUF, some.has_user_SU[..., None], some.rated_SUE)
-        return torch.cat([one[AUXILIARY][has_side_U].float() for one in columns], dim=1).tolist()
+    def side(some: Features, rated: Ratings, user: int) -> tuple[object, ...]:
+        own_N = (rated.user_N == user) & cases.space.contains(AUXILIARY, rated.item_N)
+        ratings = sorted(
+            zip(rated.item_N[own_N].tolist(), rated.rating_N[own_N].tolist(), strict=True)
+        )
+        text, has_text = some.user_SUF[AUXILIARY, user], some.has_user_SU[AUXILIARY, user]
+        return ratings, text.tolist(), bool(has_text)
 
-    assert sides(found) != sides(features) and sorted(sides(found)) == sorted(sides(features))
-    moved_U = (found.rated_SUE[AUXILIARY] != features.rated_SUE[AUXILIARY]).any(dim=1)
-    assert moved_U[has_side_U].float().mean() > 0.8 and not moved_U[~has_side_U].any()
+    before = [side(features, cases.train, user) for user in users]
+    after = [side(found, dealt.train, user) for user in users]
+    assert sorted(map(repr, before)) == sorted(map(repr, after))
+    assert np.mean([one != other for one, other in zip(before, after, strict=True)]) > 0.8
+    for user, (ratings, *_) in zip(users, after, strict=True):
+        history = dealt.history_UL[user][dealt.history_UL[user] > 0].tolist()
+        assert set(history) <= {item for item, _ in ratings}
     assert torch.equal(found.user_SUF[TARGET], features.user_SUF[TARGET])
-    assert torch.equal(found.item_VE, features.item_VE)
+    assert torch.equal(found.rated_SUE[TARGET], features.rated_SUE[TARGET])
+    target_N = cases.space.contains(TARGET, cases.train.item_N)
+    assert torch.equal(dealt.train.user_N[target_N], cases.train.user_N[target_N])
+    assert torch.equal(dealt.test.user_N, cases.test.user_N)
 
 
 def test_tables_of_other_domains_are_joined_to_the_same_items_and_users(
