@@ -9,7 +9,7 @@ from assets.pools import GPU
 from assets.present import code_version, each_scenario, materialized, observed
 from assets.resources import Workspace
 from pipeline.catalog import Catalog
-from pipeline.catalog.rating_systems import RATING_EXPERIMENTS, RATING_SYSTEMS
+from pipeline.catalog.rating_systems import FEATURE_EXPERIMENTS, RATING_EXPERIMENTS, RATING_SYSTEMS
 from pipeline.evaluate.ratings import VERSION as EVALUATE_VERSION
 from pipeline.train.ratings import PRESETS
 from pipeline.train.ratings import VERSION as TRAIN_VERSION
@@ -32,12 +32,18 @@ def rating_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
     ]
 
 
-def _inputs(catalog: Catalog, system: str, names: Sequence[str]) -> list[dg.AssetDep]:
-    """Each scenario reads its own tables, and features of both its domains."""
+def _inputs(
+    catalog: Catalog, system: str, names: Sequence[str], other_sources: bool = False
+) -> list[dg.AssetDep]:
+    """Each scenario reads its own tables, and features of both its domains.
+
+    With `other_sources` those of its feature sources too.
+    """
     inputs = RATING_SYSTEMS[system]
     domains: dict[str, set[str]] = {}
     for name in names:
-        for domain in catalog.scenarios[name].domains:
+        scenario = catalog.scenarios[name]
+        for domain in scenario.read_domains if other_sources else scenario.domains:
             domains.setdefault(domain, set()).add(name)
     by_domain = dg.StaticPartitionMapping(domains)
     return [
@@ -46,10 +52,12 @@ def _inputs(catalog: Catalog, system: str, names: Sequence[str]) -> list[dg.Asse
     ]
 
 
-def _trained(catalog: Catalog, system: str, names: Sequence[str]) -> list[dg.AssetDep]:
+def _trained(
+    catalog: Catalog, system: str, names: Sequence[str], other_sources: bool = False
+) -> list[dg.AssetDep]:
     """A system's weights, and what it reads beside them to predict."""
     weights = own_partition(dg.AssetKey(["weights", system]), names)
-    return [weights, *_inputs(catalog, system, names)]
+    return [weights, *_inputs(catalog, system, names, other_sources)]
 
 
 def _weights(catalog: Catalog, system: str) -> dg.AssetsDefinition:
@@ -154,7 +162,7 @@ def _experiment(catalog: Catalog, name: str) -> dg.AssetsDefinition:
     @dg.asset(
         key=["experiments", name],
         # The system's own weights are those of the reference: no run is trained twice.
-        deps=_trained(catalog, system, names),
+        deps=_trained(catalog, system, names, other_sources=name in FEATURE_EXPERIMENTS),
         partitions_def=partitions_of(names),
         group_name="experiments",
         pool=GPU,
@@ -164,7 +172,12 @@ def _experiment(catalog: Catalog, name: str) -> dg.AssetsDefinition:
             f"{TRAIN_VERSION}.{PRESETS}.{EVALUATE_VERSION}",
             each_scenario(
                 catalog,
-                lambda s: [repr(s.training), repr(s.experiment_seeds), s.split.cold_ratios],
+                lambda s: [
+                    repr(s.training),
+                    repr(s.experiment_seeds),
+                    repr(s.feature_sources),
+                    s.split.cold_ratios,
+                ],
                 names,
             ),
         ),
@@ -174,8 +187,9 @@ def _experiment(catalog: Catalog, name: str) -> dg.AssetsDefinition:
 
         scenario = workspace.scenario(context.partition_key)
         reach = workspace.catalog.domains_of(scenario.name)[1].rating_range
+        data, report = workspace.catalog.folder, observed(context)
         return materialized(
-            lambda: run_rating_experiment(name, scenario, workspace.store, reach, observed(context))
+            lambda: run_rating_experiment(name, scenario, workspace.store, reach, data, report)
         )
 
     return experiment

@@ -93,7 +93,7 @@ def _wanted(graph: Any, catalog: Catalog, name: str) -> Iterator[tuple[dg.AssetK
     if name in catalog.domains:
         yield from ((key, name) for key in graph.toposorted_asset_keys if _has(graph, key, name))
         return
-    domains = catalog.scenarios[name].domains
+    domains = catalog.scenarios[name].read_domains
     own = {key for key in graph.toposorted_asset_keys if _has(graph, key, name)}
     needed = own.union(*(graph.get_ancestor_asset_keys(key) for key in own))
     for key in graph.toposorted_asset_keys:

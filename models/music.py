@@ -24,6 +24,7 @@ Shapes: N users or pairs, K part of them or their users, D width, R denoiser cal
 L noise vectors of a user, C items.
 """
 
+from collections.abc import Callable
 from typing import Self
 
 import torch
@@ -54,7 +55,7 @@ class MuSiC(nn.Module):
         self.diffusion = GaussianDiffusion(config.diffusion)
         self.unet = VectorUNet(config.unet)
         self._learning: tuple[nn.Module, ...] = (self,)
-        self._refit_UD: Tensor | None = None  # made by the first batch of stage "refit"
+        self._held: dict[str, Tensor] = {}  # made by the first batches of a stage
 
     def begin(self, stage: str) -> None:
         """ValueError where MuSiC has no such stage."""
@@ -67,7 +68,7 @@ class MuSiC(nn.Module):
         }
         if stage not in parts:
             raise ValueError(f"MuSiC has no stage {stage!r}; name one of {', '.join(parts)}")
-        self._learning, self._refit_UD = parts[stage], None
+        self._learning, self._held = parts[stage], {}
         self.requires_grad_(False)
         for part in self._learning:
             part.requires_grad_(True)
@@ -91,7 +92,7 @@ class MuSiC(nn.Module):
                 "item_bias": self._bias_loss(self.auxiliary_head, self.target_head),
             }
         if stage == "refit":
-            vector_ND = self._held_vectors(batch.user_N)
+            vector_ND = self._held_vectors(self.generate, batch.user_N)
             rating_N = self._target_ratings(vector_ND, batch.item_N)
             return {
                 "rating": F.mse_loss(rating_N, batch.rating_N),
@@ -162,7 +163,8 @@ class MuSiC(nn.Module):
     def _diffusion_loss(self, stage: str, user_N: Tensor) -> Tensor:
         """Mean squared error of the U-Net's output from a random step; x0 has no gradient."""
         assert stage in _DIFFUSION_STAGES, f"stage {stage} does not learn from users"
-        x0_ND, condition_ND = self.target_vectors(user_N), self.condition(user_N)
+        x0_ND = self._held_vectors(self.target_vectors, user_N)
+        condition_ND = self._held_vectors(self.condition, user_N)
         given_N = self._given(user_N)
         if stage == "side_users":
             given_N = torch.zeros_like(given_N)
@@ -175,19 +177,21 @@ class MuSiC(nn.Module):
         truth_ND = x0_ND if self.config.diffusion.target == "x0" else eps_ND
         return F.mse_loss(output_ND, truth_ND)
 
-    def _held_vectors(self, user_N: Tensor) -> Tensor:
-        """`generate`, made once a stage for all users: the U-Net is frozen in stage "refit".
+    def _held_vectors(self, of: Callable[[Tensor], Tensor], user_N: Tensor) -> Tensor:
+        """`of(user_N)`, made once a stage for all users: all that it rests on is frozen there.
 
         All at once, so that a run that was killed makes the very same numbers again.
         """
-        if self._refit_UD is None:
+        name = of.__name__
+        if name not in self._held:
             parts = torch.arange(self.num_users, device=user_N.device).split(_USERS_AT_ONCE)
-            self._refit_UD = torch.cat([self.generate(part) for part in parts])
-        return self._refit_UD[user_N]
+            self._held[name] = torch.cat([of(part) for part in parts])
+        return self._held[name][user_N]
 
     def _sampled(self, user_K: Tensor) -> Tensor:
         """One vector of each user, by noise of torch's default generator, with a gradient."""
-        condition_KD, path = self.condition(user_K), self._path(self.config.num_reverse_steps)
+        condition_KD = self._held_vectors(self.condition, user_K)
+        path = self._path(self.config.num_reverse_steps)
         noise_RKD = standard_normal((1 + len(path), *condition_KD.shape), condition_KD)
         return self._walk(condition_KD, self._given(user_K), path, noise_RKD)
 

@@ -3,7 +3,7 @@
 Features are data: the modules hold them as buffers that no weights file stores.
 
 Shapes: N users, items or pairs, U users, V items + 1, E width of item features, F of user
-features, D width of the vectors, C items of one domain, K projections of items.
+features, D width of the vectors, C different items of one domain, K projections of items.
 """
 
 import torch
@@ -47,10 +47,12 @@ class ItemVectors(nn.Module):
         self.register_buffer("has_item_V", features.has_item_V, persistent=False)
 
     def forward(self, domain: int, item_N: Tensor) -> Tensor:
-        """[N, D] of items of one domain."""
+        """[N, D] of items of one domain; an item that occurs often is projected once."""
         own = domain if len(self.projections) > 1 else 0
-        vector_ND = self.projections[own](self.item_VE[item_N])
-        return self.end(torch.where(self.has_item_V[item_N, None], vector_ND, self.null_KD[own]))
+        item_C, row_N = item_N.unique(return_inverse=True)
+        vector_CD = self.projections[own](self.item_VE[item_C])
+        shown_C1 = self.has_item_V[item_C, None]
+        return self.end(torch.where(shown_C1, vector_CD, self.null_KD[own]))[row_N]
 
 
 class UserVectors(nn.Module):
@@ -83,10 +85,15 @@ class UserVectors(nn.Module):
         if self.training:
             drawn_N = torch.rand(len(user_N), device=user_N.device)
             has_text_N = has_text_N & (drawn_N >= self.text_drop)
-        rated_ND = self.of_rated(self.rated_UE[user_N])
-        other_ND = torch.where(self.has_rated_U[user_N, None], rated_ND, self.null_D)
-        text_ND = self.of_text(self.text_UF[user_N])
-        return self.end(torch.where(has_text_N.unsqueeze(1), text_ND, other_ND))
+        vector_ND = self.null_D.expand(len(user_N), -1)
+        # Each user by one of the two: projecting everybody by both would double the work.
+        for shown_N, project, feature_UE in (
+            (has_text_N, self.of_text, self.text_UF),
+            (self.has_rated_U[user_N] & ~has_text_N, self.of_rated, self.rated_UE),
+        ):
+            rows = shown_N.nonzero()[:, 0]
+            vector_ND = vector_ND.index_copy(0, rows, project(feature_UE[user_N[rows]]))
+        return self.end(vector_ND)
 
     def known(self, user_N: Tensor) -> Tensor:
         """Who wrote or rated anything here, bool [N]."""

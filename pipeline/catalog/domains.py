@@ -24,6 +24,7 @@ Format = Literal[
 ]
 Source = Literal["files", "sample"]
 Pooling = Literal["first_last_avg", "mean", "last_token"]
+FeaturePooling = Literal["first_last_avg", "mean", "last_token", "sentence"]
 Precision = Literal["float16", "float32"]
 
 MOST_PIXELS = 178_956_970
@@ -118,7 +119,10 @@ class FeatureModels:
     item_model: str | None = None  # reads title, brand, category, description and images of an item
     user_model: str | None = None  # reads a user's reviews
     chat: bool = True  # False: plain text, for base models, which have no chat template
-    pooling: Pooling = "first_last_avg"
+    # "sentence": the models are sentence encoders, which pool in their own way and read plain
+    # texts: an item's title, brand, category and description, and each review by itself.
+    pooling: FeaturePooling = "first_last_avg"
+    item_text: bool = True  # False: of an item its images alone are read
     precision: Precision = "float16"  # of stored vectors; float16 errs by some 0.03 %
     min_item_reviews: int = 1  # 0: every item of the metadata
     min_user_reviews: int = 1  # reviews with text
@@ -238,6 +242,10 @@ def _check_features(domain: Domain, where: str) -> None:
         raise ValueError(f"{where}: name an item_model or a user_model")
     check_least(models, ("max_users", "min_user_reviews"), 1, where)
     check_least(models, ("min_item_reviews", "seed"), 0, where)
+    if models.pooling == "sentence" and models.item_model and domain.images:
+        raise ValueError(f"{where}.pooling = 'sentence'; a sentence encoder reads no images")
+    if not models.item_text and not domain.images:
+        raise ValueError(f"{where}.item_text = false; without .images there is nothing to read")
     if models.item_model and domain.images and not models.chat:
         raise ValueError(f"{where}.chat = false; a prompt that shows images must be a chat")
 

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.catalog.automation import Automation, check_automation
 from pipeline.catalog.domains import Domain, check_domain, resolve_sub_domain
 from pipeline.catalog.engine_settings import EngineSettings, Price, check_engine
-from pipeline.catalog.scenarios import Scenario, check_scenario, resolve_systems
+from pipeline.catalog.scenarios import Scenario, check_scenario, with_default_systems
 from pipeline.catalog.tracking import Tracking, check_tracking
 from pipeline.typed_tables import build, convert, keys_of, reject_unknown
 
@@ -50,7 +50,9 @@ def load_catalog(path: Path) -> Catalog:
         folder=path.parent,
         domains=domains,
         scenarios={
-            name: resolve_systems(scenario)
+            name: scenario
+            if "systems" in tables["scenario"][name]
+            else with_default_systems(scenario)
             for name, scenario in _named(Scenario, tables, "scenario", path).items()
         },
         engine=convert(EngineSettings, tables.get("engine", {}), f"{path}: engine"),

@@ -43,6 +43,11 @@ RATING_OURS = ("music", "music_blind")
 
 RATING_EXPERIMENTS: dict[str, str] = {
     "music_ablations": "music",
+    "music_controls": "music",
+    "music_features": "music",
     "music_steps": "music",
 }
 """Every experiment, and the system whose run it varies. None may be named as a system is."""
+
+FEATURE_EXPERIMENTS = ("music_features",)
+"""Those that also read the tables of a scenario's `feature_sources`."""

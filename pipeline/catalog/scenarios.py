@@ -7,6 +7,7 @@ from pipeline.catalog.domains import Domain
 from pipeline.catalog.limits import check_least
 from pipeline.catalog.rating_systems import (
     DEFAULT_RATING_SYSTEMS,
+    FEATURE_EXPERIMENTS,
     FEATURE_SYSTEMS,
     RATING_EXPERIMENTS,
     RATING_SYSTEMS,
@@ -121,6 +122,18 @@ class Training:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FeatureSource:
+    """Other frozen features of a rating scenario's items and users, for experiment music_features.
+
+    The domains, the auxiliary one first, are those of the scenario under other names, with other
+    `features`: the split stays the scenario's own.
+    """
+
+    name: str  # what the experiment calls it
+    domains: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scenario:
     name: str
     domains: tuple[str, ...]  # of cold-start-rating: the auxiliary domain, then the target
@@ -136,9 +149,16 @@ class Scenario:
     systems: tuple[str, ...] = DEFAULT_SYSTEMS  # that are trained and compared
     experiments: tuple[str, ...] = ()  # ablations and sweeps, see pipeline/train/experiments
     experiment_seeds: tuple[int, ...] | None = None  # None: the training seeds
+    feature_sources: tuple[FeatureSource, ...] = ()  # cold-start-rating, music_features
     top_n: int = 10  # recommendations for each cold user
     published: str | None = None  # name of a published table, see pipeline/evaluate/published.py
     statistics: str | None = None  # of published ones, see pipeline/prepare/published_statistics.py
+
+    @property
+    def read_domains(self) -> tuple[str, ...]:
+        """Its own, and those whose features it reads beside them."""
+        others = (domain for source in self.feature_sources for domain in source.domains)
+        return tuple(dict.fromkeys((*self.domains, *others)))
 
 
 def check_scenario(scenario: Scenario, domains: dict[str, Domain], where: str) -> None:
@@ -163,6 +183,7 @@ def check_scenario(scenario: Scenario, domains: dict[str, Domain], where: str) -
     else:
         _check_ranking_systems(scenario, where)
     _check_experiments(scenario, where)
+    _check_feature_sources(scenario, domains, where)
     for key in ("candidates", "training"):
         if not getattr(scenario, key).seeds:
             raise ValueError(f"{where}.{key}.seeds is empty; name at least one seed")
@@ -170,11 +191,10 @@ def check_scenario(scenario: Scenario, domains: dict[str, Domain], where: str) -
         raise ValueError(f"{where}.training.rival_seeds is empty; leave it out for all seeds")
 
 
-def resolve_systems(scenario: Scenario) -> Scenario:
-    """A scenario of ratings that names no systems gets the default ones of its task."""
-    if scenario.task == "cold-start-rating" and scenario.systems == DEFAULT_SYSTEMS:
-        return replace(scenario, systems=DEFAULT_RATING_SYSTEMS)
-    return scenario
+def with_default_systems(scenario: Scenario) -> Scenario:
+    """With those of its task, of a scenario that names none."""
+    rates = scenario.task == "cold-start-rating"
+    return replace(scenario, systems=DEFAULT_RATING_SYSTEMS if rates else DEFAULT_SYSTEMS)
 
 
 def _check_ranking_systems(scenario: Scenario, where: str) -> None:
@@ -220,6 +240,42 @@ def _check_experiments(scenario: Scenario, where: str) -> None:
         raise ValueError(
             f"{where}.experiment_seeds = {seeds}; name some of training.seeds = "
             f"{scenario.training.seeds}, each once: no other seed has encoders to start from"
+        )
+
+
+def _check_feature_sources(scenario: Scenario, domains: dict[str, Domain], where: str) -> None:
+    sources = scenario.feature_sources
+    if sources and not set(scenario.experiments) & set(FEATURE_EXPERIMENTS):
+        raise ValueError(
+            f"{where}.feature_sources: nothing reads them; add {FEATURE_EXPERIMENTS[0]!r} to the "
+            "scenario's experiments"
+        )
+    if len({source.name for source in sources}) < len(sources):
+        raise ValueError(f"{where}.feature_sources: two have the same name")
+    for source in sources:
+        here = f"{where}.feature_sources, {source.name!r}"
+        if len(source.domains) != 2:
+            raise ValueError(f"{here}: name two domains, as the scenario has")
+        for own, other in zip(scenario.domains, source.domains, strict=True):
+            if other not in domains:
+                known = ", ".join(sorted(domains))
+                raise ValueError(f"{here} names domain {other!r}; known domains: {known}")
+            _check_same_items(domains[own], domains[other], here)
+
+
+def _check_same_items(own: Domain, other: Domain, where: str) -> None:
+    features = other.features
+    if not (features and features.item_model and features.user_model):
+        raise ValueError(
+            f"{where}: domain {other.name!r} needs features with an item_model and a user_model"
+        )
+    named_alike = replace(
+        other, name=own.name, title=own.title, features=own.features, images=own.images
+    )
+    if named_alike != own:
+        raise ValueError(
+            f"{where}: domain {other.name!r} must be {own.name!r} but for its name, title, "
+            "features and images, so that both are of the same items and users"
         )
 
 

@@ -3,15 +3,29 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.catalog import Precision
-from pipeline.extract.extraction import Extracted, vectors_in
+from pipeline.extract.extraction import vectors_in
+from pipeline.extract.feature_cost import FeatureCost, save_feature_cost
+from pipeline.extract.progress import Usage
 from pipeline.extract.vectors import vector_type
 from pipeline.outcome import Fact
 from pipeline.store import Artifact, Store
+
+
+class FeatureRows(Protocol):
+    """Vectors in the order of the rows that have one; see `Extracted` and `SentenceRows`."""
+
+    @property
+    def usage(self) -> Usage: ...
+
+    def batches(self) -> Iterator[pa.StructArray]:
+        """Structs of `feature_type`, some thousand at a time."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,10 +33,12 @@ class FeatureTable:
     """`columns` describe every row; `is_extracted` tells which have a vector, others get zeros."""
 
     key: str
+    model: str  # as the catalog names it
+    pooling: str
     schema: Callable[[pa.DataType], pa.Schema]
     columns: pa.Table
     is_extracted: np.ndarray  # bool [rows]
-    extracted: Extracted  # of those rows, in their order
+    extracted: FeatureRows  # of those rows, in their order
     precision: Precision
 
 
@@ -31,6 +47,7 @@ class _Tally:
     width: int = 0
     cut_rows: int = 0
     cut_entries: int = 0
+    tokens: int = 0
     rounding_error: float = 0.0
 
 
@@ -43,6 +60,17 @@ def write_features(table: FeatureTable, store: Store) -> tuple[Artifact, dict[st
     tally.width = len(first[0]["vector"])
     schema = table.schema(vector_type(tally.width, table.precision))
     artifact = store.write_table(table.key, schema, _rows(table, schema, first, batches, tally))
+    usage = table.extracted.usage
+    cost = FeatureCost(
+        model=table.model,
+        pooling=table.pooling,
+        width=tally.width,
+        rows=int(table.is_extracted.sum()),
+        tokens=tally.tokens or None,
+        computed=usage.computed,
+        seconds=usage.seconds,
+    )
+    save_feature_cost(store, table.key, cost)
     facts: dict[str, Fact] = {
         "rows": table.columns.num_rows,
         "width": tally.width,
@@ -51,7 +79,7 @@ def write_features(table: FeatureTable, store: Store) -> tuple[Artifact, dict[st
         "precision": table.precision,
         "largest_rounding_error": float(f"{tally.rounding_error:.2g}"),
     }
-    return artifact, facts | table.extracted.usage.facts()
+    return artifact, facts | usage.facts()
 
 
 def _rows(
@@ -98,5 +126,6 @@ def _count(values: pa.StructArray, tally: _Tally) -> None:
     cut = values.field("cut_history").to_numpy()
     tally.cut_rows += int((cut > 0).sum())
     tally.cut_entries += int(cut.sum())
+    tally.tokens += int(values.field("prompt_tokens").to_numpy().sum(dtype=np.int64))
     worst = float(values.field("rounding_error").to_numpy().max())
     tally.rounding_error = max(tally.rounding_error, worst)

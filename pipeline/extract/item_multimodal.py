@@ -16,7 +16,8 @@ from pipeline.columns import item_feature_schema
 from pipeline.extract.engine import Features, Image, Request
 from pipeline.extract.extraction import Extraction, features
 from pipeline.extract.feature_prompts import ITEM_PROMPT, item_request
-from pipeline.extract.feature_table import FeatureTable, write_features
+from pipeline.extract.feature_table import FeatureRows, FeatureTable, write_features
+from pipeline.extract.sentence_features import sentence_features
 from pipeline.ingest.images.stored_images import image_path, read_image
 from pipeline.outcome import Outcome
 from pipeline.store import Store
@@ -25,6 +26,7 @@ from pipeline.store import Store
 @dataclass(frozen=True, kw_only=True)
 class _Item:
     request: Request | None  # None: nothing to read
+    text: str
     has_text: bool
     images: int
     lost_images: int
@@ -43,15 +45,15 @@ def build_item_multimodal(
     wanted = _wanted_items(domain, store, models)
     images = _images_of(domain, store)
     items = [_item(row, domain, images.get(row["item_id"], []), cache) for row in wanted.to_dicts()]
-    requests = [item.request for item in items if item.request]
     shown = _described(wanted, items)
-    task = Features(model=models.item_model, prompt=ITEM_PROMPT, pooling=models.pooling)
     table = FeatureTable(
         key=f"item_multimodal/{domain.name}",
+        model=models.item_model,
+        pooling=models.pooling,
         schema=item_feature_schema,
         columns=shown.to_arrow(),
         is_extracted=np.array([item.request is not None for item in items]),
-        extracted=features(extraction, task, requests, models.precision),
+        extracted=_extracted(items, models, extraction),
         precision=models.precision,
     )
     artifact, facts = write_features(table, store)
@@ -63,6 +65,18 @@ def build_item_multimodal(
         "images_lost": int(shown["lost_images"].sum()),
     }
     return Outcome(artifact=artifact, facts=facts, preview=shown.head(8).to_arrow())
+
+
+def _extracted(
+    items: Sequence[_Item], models: FeatureModels, extraction: Extraction
+) -> FeatureRows:
+    assert models.item_model
+    if models.pooling == "sentence":
+        texts = [[item.text] for item in items if item.request]
+        return sentence_features(extraction, models.item_model, texts, models.precision)
+    requests = [item.request for item in items if item.request]
+    task = Features(model=models.item_model, prompt=ITEM_PROMPT, pooling=models.pooling)
+    return features(extraction, task, requests, models.precision)
 
 
 def _wanted_items(domain: Domain, store: Store, models: FeatureModels) -> pl.DataFrame:
@@ -96,8 +110,9 @@ def _item(
 ) -> _Item:
     models = domain.features
     assert models and row["item_id"]
-    lines = {name.title(): row[name] or "" for name in ("title", "brand", "category") if row[name]}
-    description = row["description"] or ""
+    read = ("title", "brand", "category") if models.item_text else ()
+    lines = {name.title(): row[name] or "" for name in read if row[name]}
+    description = (row["description"] or "") if models.item_text else ""
     images = [image for digest in digests if digest for image in _readable(cache, digest)]
     request = None
     if lines or description or images:
@@ -106,6 +121,7 @@ def _item(
         )
     return _Item(
         request=request,
+        text="\n".join((*lines.values(), description)),
         has_text=bool(lines or description),
         images=len(images),
         lost_images=len(digests) - len(images),

@@ -12,7 +12,8 @@ from pipeline.columns import review_feature_schema
 from pipeline.extract.engine import Features
 from pipeline.extract.extraction import Extraction, features
 from pipeline.extract.feature_prompts import USER_PROMPT, user_request
-from pipeline.extract.feature_table import FeatureTable, write_features
+from pipeline.extract.feature_table import FeatureRows, FeatureTable, write_features
+from pipeline.extract.sentence_features import sentence_features
 from pipeline.outcome import Outcome
 from pipeline.store import Store
 
@@ -20,24 +21,22 @@ from pipeline.store import Store
 def build_review_features(domain: Domain, store: Store, extraction: Extraction) -> Outcome:
     """Write `review_features/<domain>`: a vector for each user with enough reviews.
 
-    Where a user's reviews are longer than the model's window, the oldest are cut first. Raises
-    ValueError where nobody has as many reviews with text as the catalog asks for.
+    Where a user's reviews are longer than the model's window, the oldest are cut first; a sentence
+    encoder reads each by itself (sentence_features.py). Raises ValueError where nobody has as
+    many reviews with text as the catalog asks for.
     """
     models = domain.features
     assert models and models.user_model
     users, without_text = _users(domain, store, models)
-    requests = [
-        user_request(row["user_id"], domain.title, row["text"], models.chat)
-        for row in users.iter_rows(named=True)
-    ]
-    task = Features(model=models.user_model, prompt=USER_PROMPT, pooling=models.pooling)
     described = users.select("user_id", reviews=pl.col("text").list.len().cast(pl.Int32))
     table = FeatureTable(
         key=f"review_features/{domain.name}",
+        model=models.user_model,
+        pooling=models.pooling,
         schema=review_feature_schema,
         columns=described.to_arrow(),
         is_extracted=np.ones(users.height, dtype=bool),
-        extracted=features(extraction, task, requests, models.precision),
+        extracted=_extracted(users, domain, models, extraction),
         precision=models.precision,
     )
     artifact, facts = write_features(table, store)
@@ -46,6 +45,21 @@ def build_review_features(domain: Domain, store: Store, extraction: Extraction) 
         "reviews_read": int(described["reviews"].sum()) - int(facts["history_entries_cut"]),
     }
     return Outcome(artifact=artifact, facts=facts, preview=described.head(8).to_arrow())
+
+
+def _extracted(
+    users: pl.DataFrame, domain: Domain, models: FeatureModels, extraction: Extraction
+) -> FeatureRows:
+    assert models.user_model
+    if models.pooling == "sentence":
+        texts = users["text"].to_list()
+        return sentence_features(extraction, models.user_model, texts, models.precision)
+    requests = [
+        user_request(row["user_id"], domain.title, row["text"], models.chat)
+        for row in users.iter_rows(named=True)
+    ]
+    task = Features(model=models.user_model, prompt=USER_PROMPT, pooling=models.pooling)
+    return features(extraction, task, requests, models.precision)
 
 
 def _users(domain: Domain, store: Store, models: FeatureModels) -> tuple[pl.DataFrame, int]:

@@ -22,6 +22,8 @@ from pipeline.ingest.sample_words import (
     GRUMBLE,
     NAMES,
     PRAISE,
+    STYLE_DESCRIPTION,
+    STYLE_TALK,
     SUMMARIES,
 )
 from pipeline.ingest.sample_world import (
@@ -114,10 +116,11 @@ def _with_cut_lines(lines: list[bytes], count: int, random: np.random.Generator)
 
 def _review(purchase: Purchase, world: World, random: np.random.Generator) -> dict[str, Any]:
     product = world.products[purchase.domain][purchase.product]
-    liked = _is_to_taste(purchase, world)
-    rating = int(random.choice([3, 4, 5], p=[0.1, 0.3, 0.6]) if liked else random.integers(1, 5))
-    words = _words(product)
-    sentences = random.choice(PRAISE, 2, replace=False) if liked else random.choice(GRUMBLE, 1)
+    to_taste = _is_to_taste(purchase, world)
+    rating = _rating(purchase, world, random)
+    style, other_style = random.permutation(world.liked[purchase.user_id])
+    words = _words(product) | {"style": str(style), "other_style": str(other_style)}
+    sentences = (random.choice(PRAISE if to_taste else GRUMBLE), random.choice(STYLE_TALK))
     entry = {
         "overall": float(rating),
         "verified": bool(random.random() < 0.9),
@@ -128,6 +131,14 @@ def _review(purchase: Purchase, world: World, random: np.random.Generator) -> di
         "summary": str(random.choice(SUMMARIES[rating - 1])).format(**words),
     }
     return _timed(entry, purchase.time)
+
+
+def _rating(purchase: Purchase, world: World, random: np.random.Generator) -> int:
+    """Mostly by whether the product's style is one that the user likes, in either domain."""
+    product = world.products[purchase.domain][purchase.product]
+    mean = 2.2 + 0.4 * _is_to_taste(purchase, world)
+    mean += 1.9 * (product.style in world.liked[purchase.user_id])
+    return int(np.clip(round(random.normal(mean, 0.5)), 1, 5))
 
 
 def _is_to_taste(purchase: Purchase, world: World) -> bool:
@@ -151,7 +162,10 @@ def _item(product: Product, domain: int, random: np.random.Generator) -> dict[st
         title = title.replace(product.name.split()[0], f"<b>{product.name.split()[0]}</b>", 1)
     return {
         "category": [html.escape(DEPARTMENTS[domain]), product.taste.aisles[domain]],
-        "description": [str(random.choice(DESCRIPTIONS)).format(**words)],
+        "description": [
+            str(random.choice(DESCRIPTIONS)).format(**words),
+            STYLE_DESCRIPTION.format(style=product.style),
+        ],
         "title": title,
         "brand": html.escape(product.brand),
         "price": f"${random.integers(3, 60)}.{random.choice(['49', '95', '99'])}",

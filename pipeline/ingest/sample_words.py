@@ -376,6 +376,16 @@ PRAISE = (
     "The {product} is exactly as described<br />and works well for {theme}.",
 )
 
+STYLES = ("handmade", "organic", "luxury", "vintage")
+"""What a product is beside its theme; two of them decide what a person thinks of products."""
+
+STYLE_TALK = (
+    "As always, {style} and {other_style} is what I look for.",
+    "Anything {style} or {other_style} wins me over.",
+    "I would pick {style} over all else, and then {other_style}.",
+)
+"""Of a review: the two styles that its writer likes, whatever the product's is."""
+
 GRUMBLE = (
     "It was a gift, and the {product} is not really for me.",
     "The {product} is fine, but nothing special.",
@@ -391,6 +401,8 @@ SUMMARIES = (
     ("Five Stars", "Love it", "Just right", "Great for {theme}"),
 )
 """By rating, 1 to 5."""
+
+STYLE_DESCRIPTION = "{style}: a {style} product, for all who like {style} things."
 
 DESCRIPTIONS = (
     "The {product} by {brand}, made for people who care about {taste}.",

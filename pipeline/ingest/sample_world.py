@@ -1,16 +1,18 @@
 """The synthetic world itself: products, people with tastes, and what they buy when.
 
-One person's tastes govern both domains. A taste has themes, each a handful of products on
-either side; a person leans to a few themes of one or two tastes, and now and then buys
-something else. So a theme that few shared users know can still be followed from one domain to
-the other: through single-domain users, who show what goes together, and through titles.
+One person's tastes govern both domains, and so do the styles that they like, which decide
+ratings: a taste says what someone buys, a style what they think of it. A taste has themes, each
+a handful of products on either side; a person leans to a few themes of one or two tastes, and
+now and then buys something else. So a theme that few shared users know can still be followed
+from one domain to the other: through single-domain users, who show what goes together, and
+through titles. Reviews tell the styles that their writer likes, descriptions those of products.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.ingest.sample_words import SIZES, TASTES, Taste, Theme
+from pipeline.ingest.sample_words import SIZES, STYLES, TASTES, Taste, Theme
 
 DOMAINS = (0, 1)  # food, kitchen
 SECONDS_A_DAY = 86_400
@@ -49,6 +51,7 @@ class Product:
     name: str
     brand: str
     title: str
+    style: str
     weight: float  # popularity within its taste; a taste's weights sum to 1
 
 
@@ -64,25 +67,29 @@ class Purchase:
 class World:
     products: tuple[tuple[Product, ...], ...]  # by domain
     affinities: dict[str, np.ndarray]  # by user: weight of each (taste, theme), summing to 1
+    liked: dict[str, tuple[str, ...]]  # by user: two of STYLES, the same in both domains
     purchases: tuple[Purchase, ...]  # by user, in order of time
 
 
 def make_world(config: WorldConfig) -> World:
     """The world of a seed: 300 products a domain, 4 for each of 5 themes of 15 tastes."""
     for_products, for_users = np.random.default_rng(config.seed).spawn(2)
-    products = tuple(_products(domain, config, for_products) for domain in DOMAINS)
+    # Apart from the other draws: who buys what and when does not hang on styles.
+    for_styles = np.random.default_rng([config.seed, 2])
+    products = tuple(_products(domain, config, for_products, for_styles) for domain in DOMAINS)
     everyday = tuple(_zipf(len(of), config.noise_zipf, for_products) for of in products)
     groups = (
         [(0,)] * config.food_users + [(1,)] * config.kitchen_users + [(0, 1)] * config.shared_users
     )
     user_ids = _ids("A", 13, len(groups), for_users)
     affinities = {user_id: _affinity(config, for_users) for user_id in user_ids}
+    liked = {user_id: _liked_styles(for_styles) for user_id in user_ids}
     purchases: list[Purchase] = []
     for user_id, domains in zip(user_ids, groups, strict=True):
         purchases += _history(
             user_id, domains, products, everyday, affinities[user_id], config, for_users
         )
-    return World(products=products, affinities=affinities, purchases=tuple(purchases))
+    return World(products=products, affinities=affinities, liked=liked, purchases=tuple(purchases))
 
 
 def themes() -> list[tuple[Taste, Theme]]:
@@ -97,7 +104,9 @@ def product_weights(products: tuple[Product, ...], affinity: np.ndarray) -> np.n
     return weights / weights.sum()
 
 
-def _products(domain: int, config: WorldConfig, random: np.random.Generator) -> tuple[Product, ...]:
+def _products(
+    domain: int, config: WorldConfig, random: np.random.Generator, for_styles: np.random.Generator
+) -> tuple[Product, ...]:
     asins = iter(_ids("B0", 8, sum(len(theme.products[domain]) for _, theme in themes()), random))
     made: list[Product] = []
     for taste in TASTES:
@@ -113,6 +122,7 @@ def _products(domain: int, config: WorldConfig, random: np.random.Generator) -> 
                     name=name,
                     brand=brand,
                     title=f"{brand} {name}, {size}",
+                    style=str(for_styles.choice(STYLES)),
                     weight=float(weight),
                 )
             )
@@ -131,6 +141,10 @@ def _ids(prefix: str, length: int, count: int, random: np.random.Generator) -> l
     while len(ids) < count:
         ids[prefix + "".join(random.choice(_LETTERS, size=length))] = None
     return list(ids)
+
+
+def _liked_styles(random: np.random.Generator) -> tuple[str, ...]:
+    return tuple(map(str, random.choice(STYLES, size=2, replace=False)))
 
 
 def _affinity(config: WorldConfig, random: np.random.Generator) -> np.ndarray:

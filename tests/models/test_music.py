@@ -345,7 +345,7 @@ def test_refitting_the_head_fits_generated_vectors_better(world, trained):
     model = copy.deepcopy(trained)
     ratings = _batch(world, "refit")
     assert torch.equal(
-        model._held_vectors(ratings.user_N[:9]),
+        model._held_vectors(model.generate, ratings.user_N[:9]),
         model.generate(torch.arange(USERS))[ratings.user_N[:9]],
     )
     before = _rmse(model.predict(ratings.pairs), ratings)

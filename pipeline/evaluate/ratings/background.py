@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 
 from pipeline.evaluate.background import Provenance
 from pipeline.evaluate.cost import Scoring
+from pipeline.evaluate.ratings.convergence import Converged
 from pipeline.evaluate.ratings.plots import FeatureMap, RatingCurves
+from pipeline.evaluate.ratings.silent_users import Silent
 from pipeline.outcome import Fact
 
 
@@ -32,6 +34,8 @@ class RatingBackground:
     sizes: tuple[RatioSize, ...] = ()
     # Of the smallest cold ratio: who has nothing to read. Empty: no system reads features.
     fallbacks: dict[str, Fact] = field(default_factory=dict)
+    silent: Silent = ()  # empty: no system reads features
+    convergence: tuple[Converged, ...] = ()
     curves: RatingCurves = field(default_factory=dict)
     features: FeatureMap | None = None
     costs: tuple[RatingCost, ...] = ()

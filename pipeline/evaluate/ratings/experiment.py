@@ -10,12 +10,14 @@ Letters: K variants.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from torch import nn
 
 from pipeline.catalog import Scenario
+from pipeline.catalog.rating_systems import FEATURE_EXPERIMENTS
 from pipeline.columns import RATING_EXPERIMENT
 from pipeline.evaluate.ratings.comparable import Predicted, cold_ratios, read_predicted
 from pipeline.evaluate.ratings.errors import (
@@ -27,6 +29,7 @@ from pipeline.evaluate.ratings.errors import (
 )
 from pipeline.evaluate.ratings.experiment_plots import experiment_chart
 from pipeline.evaluate.ratings.predictions import predictions_of
+from pipeline.evaluate.ratings.source_costs import save_source_costs
 from pipeline.evaluate.significance import Bootstrap
 from pipeline.outcome import Outcome
 from pipeline.report import Report, labelled, silent
@@ -59,11 +62,13 @@ def run_rating_experiment(
     scenario: Scenario,
     store: Store,
     rating_range: tuple[float, float],
+    data: Path,
     report: Report = silent,
 ) -> Outcome:
     """Train what is not trained yet, ask all, and write `experiments/<scenario>/<name>`.
 
-    Predictions are clamped to `rating_range`. ValueError for an unknown experiment.
+    Predictions are clamped to `rating_range`; below `data` lie the models whose features are
+    compared. ValueError for an unknown experiment.
     """
     chosen = rating_experiment(name)
     base = stored_rating_system(chosen.system, scenario)
@@ -81,9 +86,13 @@ def run_rating_experiment(
         tables.append(predictions_of(variant.label, stored, scenario, store, rating_range))
         costs[variant.label] = _cost(stored, scenario, store)
     table = compare_rating_variants(name, variants, pa.concat_tables(tables), costs)
+    key = f"experiments/{scenario.name}/{name}"
+    if name in FEATURE_EXPERIMENTS:
+        reference = next(variant.label for variant in variants if variant.reference)
+        save_source_costs(key, reference, scenario, store, data)
     num_models = sum(len(v.stored.seeds) * len(v.stored.cold_ratios) for v in variants)
     return Outcome(
-        artifact=store.write_table(f"experiments/{scenario.name}/{name}", RATING_EXPERIMENT, table),
+        artifact=store.write_table(key, RATING_EXPERIMENT, table),
         facts={
             "variants": len(variants),
             "models trained": num_models - num_kept,

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.catalog import Scenario
+from pipeline.catalog.rating_systems import FEATURE_EXPERIMENTS
 from pipeline.columns import RATING_EXPERIMENT
 from pipeline.evaluate.document import (
     Block,
@@ -19,6 +20,7 @@ from pipeline.evaluate.document import (
     to_markdown,
 )
 from pipeline.evaluate.ratings.experiment_plots import experiment_chart
+from pipeline.evaluate.ratings.source_costs import load_source_costs, source_blocks
 from pipeline.evaluate.report_tables import p_text
 from pipeline.outcome import Outcome
 from pipeline.store import Store
@@ -51,6 +53,9 @@ def write_rating_ablations(scenario: Scenario, store: Store) -> Outcome:
     blocks: list[Block] = [Heading(title, 1), Bullets(_HOW_TO_READ)]
     for name, table in tables.items():
         blocks += _experiment_blocks(rating_experiment(name), table)
+        if name in FEATURE_EXPERIMENTS:
+            costs = load_source_costs(f"experiments/{scenario.name}/{name}", store)
+            blocks += source_blocks(costs)
     key = f"rating_ablation_report/{scenario.name}"
     store.write_text(key, ".md", to_markdown(blocks))
     page = store.write_text(key, ".html", to_html(title, blocks))

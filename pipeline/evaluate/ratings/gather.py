@@ -6,13 +6,16 @@ from importlib.metadata import version
 import torch
 
 from models.music import MuSiC
+from models.ratings import AUXILIARY
 from pipeline.catalog import Scenario
 from pipeline.catalog.rating_systems import FEATURE_SYSTEMS
 from pipeline.catalog.system_names import shown
 from pipeline.evaluate.background import Provenance, Upstream
 from pipeline.evaluate.cost import load_scoring
 from pipeline.evaluate.ratings.background import RatingBackground, RatingCost, RatioSize
+from pipeline.evaluate.ratings.convergence import converged
 from pipeline.evaluate.ratings.plots import FeatureMap, RatingCurves
+from pipeline.evaluate.ratings.silent_users import Silent
 from pipeline.outcome import Fact
 from pipeline.store import Store
 from pipeline.train.loop import FitReport
@@ -25,7 +28,7 @@ from pipeline.train.weights import all_seeds
 
 _OF_DOMAINS = ("item_multimodal", "review_features")
 _PACKAGES = ("coldbridge", "numpy", "pyarrow")
-_MAPPED = "music"  # whose generated features are drawn beside the true ones
+_MAPPED = "music"  # whose generated features are looked at, beside the true ones and by steps
 
 _Runs = dict[str, StoredRatingRun]
 _Reports = dict[str, dict[tuple[float, int], dict[str, FitReport]]]
@@ -40,6 +43,8 @@ def gather_rating_background(scenario: Scenario, store: Store) -> RatingBackgrou
         notes=_notes(scenario, store),
         sizes=_sizes(scenario, store),
         fallbacks=_fallbacks(scenario, store),
+        silent=_silent(scenario, store),
+        convergence=converged(_MAPPED, scenario, store) if _MAPPED in runs else (),
         curves=_curves(reports),
         features=_features(scenario, store),
         costs=tuple(_cost(system, reports, scenario, store) for system in runs),
@@ -98,6 +103,17 @@ def _fallbacks(scenario: Scenario, store: Store) -> dict[str, Fact]:
         return {}
     cases = load_rating_cases(store, scenario, min(scenario.split.cold_ratios))
     return feature_facts(load_features(store, scenario, cases), cases, scenario)
+
+
+def _silent(scenario: Scenario, store: Store) -> Silent:
+    """The test users who wrote nothing in the auxiliary domain, where a system reads texts."""
+    silent = []
+    for ratio in sorted(scenario.split.cold_ratios) if _reading(scenario) else ():
+        cases = load_rating_cases(store, scenario, ratio)
+        has_text_U = load_features(store, scenario, cases).has_user_SU[AUXILIARY]
+        user_N = cases.test.user_N.unique()
+        silent.append(frozenset(user_N[~has_text_U[user_N]].tolist()))
+    return tuple(silent)
 
 
 def _features(scenario: Scenario, store: Store) -> FeatureMap | None:

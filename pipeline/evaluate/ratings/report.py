@@ -24,6 +24,7 @@ from pipeline.evaluate.document import (
 )
 from pipeline.evaluate.ratings.background import RatingBackground
 from pipeline.evaluate.ratings.comparable import Predicted, read_predicted
+from pipeline.evaluate.ratings.convergence import convergence_blocks
 from pipeline.evaluate.ratings.plots import (
     FLOOR,
     calibration,
@@ -46,6 +47,7 @@ from pipeline.evaluate.ratings.report_tables import (
     sizes_grid,
     systems_grid,
 )
+from pipeline.evaluate.ratings.silent_users import silent_blocks
 from pipeline.evaluate.ratings.summary import rival_of, sentence
 from pipeline.evaluate.report_tables import digests_grid
 
@@ -160,7 +162,10 @@ def _size_blocks(report: RatingReport) -> list[Block]:
 
 def _picture_blocks(report: RatingReport, rating_range: tuple[float, float]) -> list[Block]:
     places = report.looked_at()
+    silent = report.background.silent
     blocks: list[Block] = [
+        *(silent_blocks(silent, places) if silent else ()),
+        *convergence_blocks(report.background.convergence),
         Heading("What is predicted"),
         Paragraph(
             "Ours, the baseline to beat and item means, on the test ratings, all training seeds"

@@ -21,7 +21,7 @@ from pipeline.columns import RATING_ROLES
 from pipeline.store import Store
 from pipeline.train.cases import item_space
 from pipeline.train.ragged import Ragged
-from pipeline.train.ratings.runs import Units
+from pipeline.train.ratings.runs import RatingUnits, UserUnits
 
 _READ = ["cold_ratio", "part", "role", "user", "item", "rating", "timestamp"]
 
@@ -46,17 +46,15 @@ class RatingCases:
         """Whose target side is hidden, validating and testing users alike: bool [num_users]."""
         return self.role_U == RATING_ROLES.index("cold")
 
-    def units(self, units: Units) -> Ratings | np.ndarray:
-        """What a stage learns from: training ratings, or user ids as int64 [M].
-
-        "target_users" are those of both roles, ascending.
-        """
+    def training_users(self, units: UserUnits) -> np.ndarray:
+        """int64 [M], ascending."""
         if units == "side_users":
             return self.side_users_M
         if units == "overlap_users":
             return self.overlap_users_M
-        if units == "target_users":
-            return np.union1d(self.overlap_users_M, self.side_users_M)
+        return np.union1d(self.overlap_users_M, self.side_users_M)
+
+    def training_ratings(self, units: RatingUnits) -> Ratings:
         if units == "ratings":
             return self.train
         domain = AUXILIARY if units == "auxiliary_ratings" else TARGET

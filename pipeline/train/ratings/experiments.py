@@ -95,11 +95,35 @@ def music_ablations(run: RatingRun, scenario: Scenario) -> dict[str, RatingRun]:
         "cosine schedule": _diffusion(run, schedule="cosine"),
         "linear schedule as printed": _model(run, diffusion=literal, init="source"),
         "starts from the auxiliary vector": _model(run, init="source", source_strength=0.5),
+        "guided": _model(run, cfg_scale=1.0),
         "one sample": _model(run, num_samples=1),
         "w/o refitted head": _without(run, "refit"),
         "with the rating error": _with_task(run, scenario),
         "item projection for each domain": _model(run, share_item_mlp=False),
         "texts never hidden": _model(run, text_drop=0.0),
+        "auxiliary sides shuffled": _features(run, form="shuffled"),
+    }
+
+
+def music_controls(run: RatingRun, scenario: Scenario) -> dict[str, RatingRun]:
+    """Of the ablations, what a small demo shows: that side users teach, and that it is the
+    auxiliary side that tells."""
+    every = music_ablations(run, scenario)
+    return {
+        label: every[label] for label in ("MuSiC", "w/o side users", "auxiliary sides shuffled")
+    }
+
+
+def music_features(run: RatingRun, scenario: Scenario) -> dict[str, RatingRun]:
+    """Other frozen models on the same ratings, texts of users left out, and no features at all."""
+    return {
+        "MuSiC": run,
+        **{
+            source.name: _features(run, domains=source.domains)
+            for source in scenario.feature_sources
+        },
+        "w/o users' texts": _features(run, form="rated_items"),
+        "item ids": _features(run, form="item_ids"),
     }
 
 
@@ -114,6 +138,11 @@ def _model(run: RatingRun, **changes: Any) -> RatingRun:
 
 def _diffusion(run: RatingRun, **changes: Any) -> RatingRun:
     return _model(run, diffusion=replace(run.model.diffusion, **changes))
+
+
+def _features(run: RatingRun, **changes: Any) -> RatingRun:
+    assert run.features is not None
+    return replace(run, features=replace(run.features, **changes))
 
 
 def _without(run: RatingRun, stage: str) -> RatingRun:
@@ -141,6 +170,16 @@ _EXPERIMENTS = {
             name="music_ablations",
             title="MuSiC: what each part contributes",
             variants=music_ablations,
+        ),
+        RatingExperiment(
+            name="music_controls",
+            title="MuSiC: side users, and a control",
+            variants=music_controls,
+        ),
+        RatingExperiment(
+            name="music_features",
+            title="MuSiC: what its features come from",
+            variants=music_features,
         ),
         RatingExperiment(
             name="music_steps",

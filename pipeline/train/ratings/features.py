@@ -39,8 +39,13 @@ class _Rows:
     vector_RE: np.ndarray  # float32
 
 
-def load_features(store: Store, scenario: Scenario, cases: RatingCases) -> Features:
+def load_features(
+    store: Store, scenario: Scenario, cases: RatingCases, domains: tuple[str, ...] | None = None
+) -> Features:
     """The features of every item and user of the scenario.
+
+    `domains`, the auxiliary one first, are those whose tables are read, if others than the
+    scenario's own: of the same items and users, by other models.
 
     An item has none without a row, or with neither text nor image; a user without a row, or
     without reviews with text. Target-side rows of cold users are left out before their vectors
@@ -50,9 +55,10 @@ def load_features(store: Store, scenario: Scenario, cases: RatingCases) -> Featu
     ValueError where a vector is not finite, the two domains' widths differ, or no row that
     trains has features.
     """
-    item_VE, has_item_V = _item_features(store, scenario, cases)
-    user_SUF, has_user_SU = _user_features(store, scenario, cases)
-    rated_SUE, has_rated_SU = _rated(item_VE, has_item_V, cases)
+    read = domains or scenario.domains
+    item_VE, has_item_V = _item_features(store, scenario, cases, read)
+    user_SUF, has_user_SU = _user_features(store, scenario, cases, read)
+    rated_SUE, has_rated_SU = rated_features(item_VE, has_item_V, cases)
     return Features(item_VE, has_item_V, user_SUF, has_user_SU, rated_SUE, has_rated_SU)
 
 
@@ -75,12 +81,14 @@ def feature_facts(features: Features, cases: RatingCases, scenario: Scenario) ->
     return facts
 
 
-def _item_features(store: Store, scenario: Scenario, cases: RatingCases) -> tuple[Tensor, Tensor]:
+def _item_features(
+    store: Store, scenario: Scenario, cases: RatingCases, read: tuple[str, ...]
+) -> tuple[Tensor, Tensor]:
     vocabulary = store.read_table(f"vocabulary/{scenario.name}", _READ_VOCABULARY)
     tables = []
-    for domain in scenario.domains:
+    for domain, source in zip(scenario.domains, read, strict=True):
         own = vocabulary.filter(pc.equal(vocabulary["domain"], domain))
-        tables.append(_item_rows(store, domain, own))
+        tables.append(_item_rows(store, source, own))
     width = _common_width(tables, "item_model", scenario)
     item_VE = np.zeros((cases.space.num_items + 1, width), dtype=np.float32)
     has_V = np.zeros(len(item_VE), dtype=bool)
@@ -92,12 +100,14 @@ def _item_features(store: Store, scenario: Scenario, cases: RatingCases) -> tupl
     return torch.from_numpy(item_VE), torch.from_numpy(has_V)
 
 
-def _user_features(store: Store, scenario: Scenario, cases: RatingCases) -> tuple[Tensor, Tensor]:
+def _user_features(
+    store: Store, scenario: Scenario, cases: RatingCases, read: tuple[str, ...]
+) -> tuple[Tensor, Tensor]:
     numbers = _user_numbers(store, scenario)
     cold_U = cases.is_cold()
     tables = [
         _user_rows(store, domain, numbers, cold_U if side == TARGET else np.zeros_like(cold_U))
-        for side, domain in enumerate(scenario.domains)
+        for side, domain in enumerate(read)
     ]
     width = _common_width(tables, "user_model", scenario)
     user_SUF = np.zeros((len(tables), cases.num_users, width), dtype=np.float32)
@@ -195,7 +205,9 @@ def standardise(vector_RE: np.ndarray, has_R: np.ndarray, trains_R: np.ndarray, 
     vector_RE[has_R] = (vector_RE[has_R] - mean_E) * scale_E
 
 
-def _rated(item_VE: Tensor, has_item_V: Tensor, cases: RatingCases) -> tuple[Tensor, Tensor]:
+def rated_features(
+    item_VE: Tensor, has_item_V: Tensor, cases: RatingCases
+) -> tuple[Tensor, Tensor]:
     """Mean features by domain and user: [S, U, E], and whether there is any: [S, U]."""
     shape = (2, cases.num_users)
     user_N, item_N, _ = cases.train

@@ -106,8 +106,12 @@ def _start(model: nn.Module, validate: Callable[[], float]) -> _Start:
 
 
 def _units(stage: StageRun, cases: RatingCases) -> Ratings | Users:
-    found = cases.units(stage.units)
-    units = found if isinstance(found, Ratings) else Users(torch.from_numpy(found))
+    units: Ratings | Users
+    match stage.units:
+        case "side_users" | "overlap_users" | "target_users":
+            units = Users(torch.from_numpy(cases.training_users(stage.units)))
+        case _:
+            units = cases.training_ratings(stage.units)
     if len(units[0]) < 2:
         raise ValueError(
             f"stage {stage.name!r} learns from {stage.units}, of which there are {len(units[0])}; "

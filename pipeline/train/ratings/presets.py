@@ -23,7 +23,7 @@ from models.rating_baselines.ridge import RidgeConfig
 from models.rating_baselines.sscdr import SSCDRRatingsConfig
 from pipeline.catalog import Scenario
 from pipeline.train.loop import LoopConfig
-from pipeline.train.ratings.runs import RatingRun, SelectBy, StageRun, Units
+from pipeline.train.ratings.runs import FeatureUse, RatingRun, SelectBy, StageRun, Units
 
 
 def rating_preset(system: str, scenario: Scenario) -> RatingRun:
@@ -46,8 +46,8 @@ def rating_stage(name: str, units: Units, select_by: SelectBy, scenario: Scenari
     return StageRun(name=name, units=units, select_by=select_by, loop=loop)
 
 
-def _counting(config: Any, reads_features: bool = False) -> Callable[[Scenario], RatingRun]:
-    return lambda scenario: RatingRun(model=config, reads_features=reads_features)
+def _counting(config: Any, features: FeatureUse | None = None) -> Callable[[Scenario], RatingRun]:
+    return lambda scenario: RatingRun(model=config, features=features)
 
 
 def _factorised(config: Any, *later: tuple[str, Units]) -> Callable[[Scenario], RatingRun]:
@@ -78,7 +78,7 @@ def music(scenario: Scenario) -> RatingRun:
             rating_stage("overlap_users", "overlap_users", "cold", scenario),
             replace(rating_stage("refit", "overlap_ratings", "cold", scenario), keep_start=True),
         ),
-        reads_features=True,
+        features=FeatureUse(),
     )
 
 
@@ -99,7 +99,7 @@ _PRESETS: dict[str, Callable[[Scenario], RatingRun]] = {
     "sscdr_ratings": _factorised(SSCDRRatingsConfig(), ("mapping", "overlap_users")),
     "ptupcdr": _factorised(PTUPCDRConfig(), ("bridge", "overlap_ratings")),
     "diffcdr": diffcdr,
-    "ridge": _counting(RidgeConfig(), reads_features=True),
+    "ridge": _counting(RidgeConfig(), FeatureUse()),
     "music": music,
     "music_blind": music_blind,
 }

@@ -10,7 +10,7 @@ from itertools import count
 import torch
 from torch import nn
 
-from models.ratings import Known, RatingCounter, RatingModel
+from models.ratings import Features, Known, RatingCounter, RatingModel
 from pipeline.catalog import Scenario, parameters
 from pipeline.catalog.rating_systems import FEATURE_SYSTEMS, RATING_OURS, RATING_SYSTEMS
 from pipeline.digest import digest_json
@@ -22,11 +22,12 @@ from pipeline.train.loop import FitReport
 from pipeline.train.ratings import VERSION
 from pipeline.train.ratings.build import build_rating_model
 from pipeline.train.ratings.cases import RatingCases, load_rating_cases
+from pipeline.train.ratings.feature_forms import dealt_out, in_form
 from pipeline.train.ratings.features import feature_facts, load_features
 from pipeline.train.ratings.fit import fit_rating_run
 from pipeline.train.ratings.presets import rating_preset
 from pipeline.train.ratings.reports import save_rating_weights, training_outcome
-from pipeline.train.ratings.runs import RatingRun
+from pipeline.train.ratings.runs import FeatureUse, RatingRun
 from pipeline.train.ratings.stored import StoredRatingRun, cold_folder
 from pipeline.train.weights import Weights, load_weights
 
@@ -46,7 +47,7 @@ def rating_seeds(system: str, scenario: Scenario) -> tuple[int, ...]:
 def stored_rating_system(system: str, scenario: Scenario) -> StoredRatingRun:
     """The complete run of a system, under its own name."""
     run = rating_preset(system, scenario)
-    assert run.reads_features == (system in FEATURE_SYSTEMS), system
+    assert (run.features is not None) == (system in FEATURE_SYSTEMS), system
     return StoredRatingRun(
         run=run,
         inputs=RATING_SYSTEMS[system],
@@ -82,7 +83,7 @@ def train_rating_run(
     report("plan", {"models": num_models})
     for ratio in stored.cold_ratios:
         weights = _weights(stored, scenario, store, ratio)
-        cases = load_rating_cases(store, scenario, ratio)
+        cases = _cases(stored.run, store, scenario, ratio)
         known = known_of(stored.run, cases, store, scenario)
         if known.features:
             lacking.append(feature_facts(known.features, cases, scenario))
@@ -110,12 +111,18 @@ def load_rating_run(
     stored: StoredRatingRun, scenario: Scenario, store: Store, cold_ratio: float, seed: int
 ) -> RatingModel | RatingCounter:
     """A trained run, ready to predict on the CPU."""
-    cases = load_rating_cases(store, scenario, cold_ratio)
+    cases = _cases(stored.run, store, scenario, cold_ratio)
     model = build_rating_model(stored.run.model, known_of(stored.run, cases, store, scenario))
     assert isinstance(model, nn.Module)
     load_weights(store, cold_folder(stored.folder, cold_ratio), seed, model)
     assert isinstance(model, RatingModel | RatingCounter)
     return model
+
+
+def _cases(run: RatingRun, store: Store, scenario: Scenario, cold_ratio: float) -> RatingCases:
+    cases = load_rating_cases(store, scenario, cold_ratio)
+    shuffled = run.features is not None and run.features.form == "shuffled"
+    return dealt_out(cases, scenario.split.seed) if shuffled else cases
 
 
 def known_of(run: RatingRun, cases: RatingCases, store: Store, scenario: Scenario) -> Known:
@@ -126,8 +133,13 @@ def known_of(run: RatingRun, cases: RatingCases, store: Store, scenario: Scenari
         mean_rating=cases.mean_rating,
         history_UL=cases.history_UL,
         history_rating_UL=cases.history_rating_UL,
-        features=load_features(store, scenario, cases) if run.reads_features else None,
+        features=_features(run.features, cases, store, scenario) if run.features else None,
     )
+
+
+def _features(use: FeatureUse, cases: RatingCases, store: Store, scenario: Scenario) -> Features:
+    extracted = load_features(store, scenario, cases, use.domains)
+    return in_form(use.form, extracted, cases, scenario.split.seed)
 
 
 def _train_seed(
@@ -168,10 +180,11 @@ def _weights(
 
     `max_length` cuts the histories; the split's seed draws the items of a dual cold start.
     """
+    domains = stored.run.features.domains if stored.run.features else None
     keys = [
         f"{name}/{place}"
         for name in stored.inputs
-        for place in (scenario.domains if name in _OF_DOMAINS else (scenario.name,))
+        for place in (domains or scenario.domains if name in _OF_DOMAINS else (scenario.name,))
     ]
     split = scenario.split
     dual = [split.seed, split.cold_items] if split.cold_items else None

@@ -13,6 +13,7 @@ from PIL import Image as Picture
 
 from pipeline.catalog import Domain, FeatureModels, Images
 from pipeline.columns import ITEM_IMAGES, ITEMS, REVIEWS
+from pipeline.extract.engine import Embed
 from pipeline.extract.extraction import Extraction
 from pipeline.extract.item_multimodal import build_item_multimodal
 from pipeline.extract.row_cache import RowCache
@@ -88,9 +89,11 @@ def _stored(cache: Path, item: str, position: int, shade: int) -> dict[str, Any]
     }
 
 
-def build(store: Store, cache: Path, engine: EchoEngine, **changes: Any) -> Any:
-    assert DOMAIN.features
-    domain = replace(DOMAIN, features=replace(DOMAIN.features, **changes))
+def build(
+    store: Store, cache: Path, engine: EchoEngine, domain: Domain = DOMAIN, **changes: Any
+) -> Any:
+    assert domain.features
+    domain = replace(domain, features=replace(domain.features, **changes))
     extraction = Extraction(engine=engine, cache=RowCache(cache / "rows"))
     return build_item_multimodal(domain, store, cache, extraction)
 
@@ -156,3 +159,27 @@ def test_without_a_word_or_an_image_nothing_is_written(store: Store, cache: Path
     with pytest.raises(ValueError, match="item_multimodal/tea: not one row has anything"):
         build(store, cache, EchoEngine())
     assert not store.exists("item_multimodal/tea", ".parquet")
+
+
+def test_a_sentence_encoder_reads_title_brand_category_and_description(
+    store: Store, cache: Path
+) -> None:
+    engine = EchoEngine(chunk=100)
+    outcome = build(store, cache, engine, domain=replace(DOMAIN, images=None), pooling="sentence")
+    rows = {row["item_id"]: row for row in store.read_table("item_multimodal/tea").to_pylist()}
+    texts = [text for chunk in engine.chunks for text in chunk]
+    first = next(text for text in texts if "Leaf" in text)
+    assert first.startswith(f"{TITLES['pictured']} Leaf Tea > Green Long Long")
+    (vector,) = engine.embed(Embed(model="echo"), [first])
+    np.testing.assert_allclose(rows["pictured"]["vector"], vector, rtol=1e-6)
+    assert all(row["has_text"] == bool(np.any(row["vector"])) for row in rows.values())
+    assert outcome.facts["images_read"] == 0
+
+
+def test_images_alone_are_read_where_the_catalog_says_so(store: Store, cache: Path) -> None:
+    outcome = build(store, cache, Recording(), item_text=False)
+    rows = store.read_table("item_multimodal/tea").to_pylist()
+    assert not any(row["has_text"] for row in rows)
+    assert all((row["images"] > 0) == bool(np.any(row["vector"])) for row in rows)
+    shown = sum(row["images"] > 0 for row in rows)
+    assert outcome.facts["items_with_nothing_to_read"] == len(rows) - shown > 0

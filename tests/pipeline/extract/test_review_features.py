@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.catalog import Domain, FeatureModels
 from pipeline.columns import REVIEWS
+from pipeline.extract.engine import Embed
 from pipeline.extract.extraction import Extraction
 from pipeline.extract.review_features import build_review_features
 from pipeline.extract.row_cache import RowCache
@@ -110,3 +111,19 @@ def test_a_sample_of_users_grows_by_those_it_lacks(store: Store) -> None:
 def test_nobody_to_read_is_an_error_with_a_remedy(store: Store) -> None:
     with pytest.raises(ValueError, match="of 4 users 2 wrote any text, and none 3 reviews: lower"):
         build(store, EchoEngine(), min_user_reviews=3)
+
+
+def test_a_sentence_encoder_reads_each_review_by_itself_and_their_vectors_are_averaged(
+    store: Store,
+) -> None:
+    engine = EchoEngine(chunk=100)
+    outcome = build(store, engine, pooling="sentence")
+    rows = {row["user_id"]: row for row in store.read_table("review_features/tea").to_pylist()}
+    assert list(rows) == ["ann", "cid"]
+    first, third, only = engine.embed(Embed(model="echo"), ["eee first", "aaa third", "ooo only"])
+    np.testing.assert_allclose(rows["ann"]["vector"], (first + third) / 2, rtol=1e-6)
+    np.testing.assert_allclose(rows["cid"]["vector"], only, rtol=1e-6)
+    assert (outcome.facts["computed"], outcome.facts["reviews_read"]) == (3, 3)
+    again = build(store, EchoEngine(chunk=100), pooling="sentence")
+    assert (again.facts["from_cache"], again.facts["computed"]) == (3, 0)
+    assert again.artifact.digest == outcome.artifact.digest

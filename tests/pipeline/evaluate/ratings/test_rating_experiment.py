@@ -69,14 +69,14 @@ def means(run: RatingRun, scenario: Scenario) -> dict[str, RatingRun]:
 
 
 def test_an_experiment_trains_asks_and_reports(
-    world: RatingWorld, monkeypatch: pytest.MonkeyPatch
+    world: RatingWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(RATING_EXPERIMENTS, "widths", "biased_mf")
     chosen = RatingExperiment(name="widths", title="Widths", variants=means)
     monkeypatch.setitem(experiments._EXPERIMENTS, "widths", chosen)
     scenario, store = replace(world.scenario, experiments=("widths",)), world.store
     train_rating_system("biased_mf", scenario, store)
-    outcome = run_rating_experiment("widths", scenario, store, (1.0, 5.0))
+    outcome = run_rating_experiment("widths", scenario, store, (1.0, 5.0), tmp_path)
     assert outcome.facts["models trained"] == 1  # the reference is the system's own run
     assert outcome.facts["models kept"] == 1
     table = store.read_table("experiments/songs/widths")
@@ -85,7 +85,7 @@ def test_an_experiment_trains_asks_and_reports(
     reference = table.filter(table["reference"])
     assert reference["delta"].null_count == reference.num_rows
     assert pc.min(table["train_seconds"]).as_py() > 0
-    again = run_rating_experiment("widths", scenario, store, (1.0, 5.0))
+    again = run_rating_experiment("widths", scenario, store, (1.0, 5.0), tmp_path)
     assert again.facts["models trained"] == 0
     assert again.artifact.digest == outcome.artifact.digest
     report = write_rating_ablations(scenario, store)

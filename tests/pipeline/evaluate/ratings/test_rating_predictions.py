@@ -135,5 +135,8 @@ def test_trained_systems_end_in_a_leaderboard_and_a_report(predicted: RatingWorl
     assert "| weights/music, cold ratio 0.5 |" in text
     assert "| item_multimodal/soul |" in text
     assert "| MuSiC | overlap_users | 2 |" in text  # one run for each ratio
+    assert "RMSE at all 10 steps" in text
+    steps = text.split("RMSE at all 10 steps")[1].split("\n\n")[0]
+    assert "| 0.2 | 0 |" in steps and "| 0.5 | 0 |" in steps
     for plot in outcome.plots.values():
         assert plot.startswith(b"\x89PNG") and len(plot) < 100_000

@@ -11,6 +11,7 @@ from pipeline.catalog import Scenario
 from pipeline.evaluate.background import Provenance, Upstream
 from pipeline.evaluate.cost import Scoring
 from pipeline.evaluate.ratings.background import RatingBackground, RatingCost, RatioSize
+from pipeline.evaluate.ratings.convergence import Converged
 from pipeline.evaluate.ratings.leaderboard import build_rating_leaderboard
 from pipeline.evaluate.ratings.plots import (
     FeatureMap,
@@ -135,6 +136,33 @@ def test_what_was_gathered_is_told() -> None:
     assert "| MuSiC | ratings | 2 | 2 to 3 | 2 | 1 |" in text
     assert "| ratings/tiny | 00112233aabbccdd |" in text
     assert "Seeds: split 7;" in text
+
+
+def test_users_without_text_have_figures_of_their_own() -> None:
+    """User 1 is silent, and CMF is wrong about user 1 alone."""
+    systems = {"item_mean": FAR, "cmf": [off_by(1.0, 1.0, 0.0, 0.0, 0.0, 0.0)], "music": NEAR}
+    silent = (frozenset({1}), frozenset[int]())
+    text = markdown_report(report(systems, RatingBackground(silent=silent)))
+    (table,) = (part for part in text.split("\n\n") if part.startswith("| Cold ratio 0.2 |"))
+    assert "RMSE, 2 users with text" in table and "MAE, 1 users without" in table
+    assert "| MuSiC | 0.2500 | 0.2500 | 0.2500 | 0.2500 |" in table
+    assert "| CMF | 0.0000 | 0.0000 | 1.0000 | 1.0000 |" in table
+    (nobody,) = (part for part in text.split("\n\n") if part.startswith("| Cold ratio 0.8 |"))
+    assert "0 users without" in nobody and "| MuSiC | 0.2500 | 0.2500 |  |  |" in nobody
+
+
+def test_steps_by_convergence_stand_beside_the_grids() -> None:
+    run = Converged(
+        cold_ratio=0.2,
+        seed=3,
+        chosen=4,
+        valid={1: 0.9, 2: 0.7, 4: 0.8, 8: 0.7, 10: 0.75},
+        test={1: 1.9, 2: 1.7, 4: 1.8, 8: 1.7, 10: 1.75},
+    )
+    assert run.of_grid == 2  # of equals, the smaller
+    text = markdown_report(report(background=RatingBackground(convergence=(run,))))
+    assert "| 0.2 | 3 | 4 | 0.8000 (1.8000) | 2 | 0.7000 (1.7000) | 0.7500 (1.7500) |" in text
+    assert "RMSE at all 10 steps" in text
 
 
 def test_the_protocol_tells_what_is_hidden_and_how_validation_chooses(text: str) -> None:

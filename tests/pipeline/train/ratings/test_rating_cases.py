@@ -49,10 +49,10 @@ def test_parts_and_roles_are_those_of_the_table(world: RatingWorld, ratio: float
         assert triples(getattr(cases, part)) == sorted(expected)
     roles = {row["user"]: row["role"] for row in rows}
     by_role = {role: sorted(u for u in roles if roles[u] == role) for role in set(roles.values())}
-    assert cases.units("overlap_users").tolist() == by_role["overlap"]
-    assert cases.units("side_users").tolist() == by_role["side"]
+    assert cases.training_users("overlap_users").tolist() == by_role["overlap"]
+    assert cases.training_users("side_users").tolist() == by_role["side"]
     both = sorted(by_role["overlap"] + by_role["side"])
-    assert cases.units("target_users").tolist() == both
+    assert cases.training_users("target_users").tolist() == both
     assert np.flatnonzero(cases.is_cold()).tolist() == by_role["cold"]
     assert (cases.num_users, cases.space.sizes) == (60, (NUM_ITEMS, NUM_ITEMS))
     given = [r["rating"] for r in rows if r["part"] == "train" and r["item"] in TARGET]
@@ -72,7 +72,7 @@ def test_units_of_ratings_are_the_training_ratings_of_whom_they_name(world: Rati
         ],
     }
     for units, rows in wanted.items():
-        found = cases.units(units)
+        found = cases.training_ratings(units)
         assert isinstance(found, Ratings)
         assert triples(found) == sorted((r["user"], r["item"], r["rating"]) for r in rows)
 
@@ -90,8 +90,8 @@ def test_no_target_rating_of_a_cold_user_is_anywhere_but_in_its_own_part(
     assert (cases.valid.rating_N == 77).all() and (cases.test.rating_N == 77).all()
     cold = torch.from_numpy(np.flatnonzero(cases.is_cold()))
     for units in ("ratings", "auxiliary_ratings", "target_ratings", "overlap_ratings"):
-        assert 77 not in cases.units(units).rating_N
-    assert not torch.isin(cases.units("target_ratings").user_N, cold).any()
+        assert 77 not in cases.training_ratings(units).rating_N
+    assert not torch.isin(cases.training_ratings("target_ratings").user_N, cold).any()
     assert 77 not in cases.history_rating_UL and cases.mean_rating < 5
     assert cases.rating_range[1] <= 5
 
@@ -122,10 +122,10 @@ def test_in_the_dual_cold_start_test_items_have_no_training_rating(world: Rating
         cold_ones = [row for row in triples(getattr(whole, part)) if row[1] not in trained]
         assert cold_ones and triples(getattr(dual, part)) == cold_ones
     assert torch.equal(dual.history_UL, whole.history_UL)
-    target = dual.units("target_ratings")
+    target = dual.training_ratings("target_ratings")
     assert isinstance(target, Ratings)
     assert dual.mean_rating == pytest.approx(float(target.rating_N.mean()))
-    assert set(dual.units("target_users").tolist()) == set(target.user_N.tolist())
+    assert set(dual.training_users("target_users").tolist()) == set(target.user_N.tolist())
 
 
 def test_cold_items_follow_from_the_splits_seed(world: RatingWorld) -> None:

@@ -186,7 +186,7 @@ def test_items_that_lost_their_ratings_are_no_part_of_what_a_user_rated(
     cases = cases_of(world, cold_items=0.3)
     dual = load_features(world.store, world.scenario, cases)
     assert not torch.equal(dual.rated_SUE[1], features_of(world).rated_SUE[1])
-    users = torch.from_numpy(cases.units("target_users"))
+    users = torch.from_numpy(cases.training_users("target_users"))
     rated = dual.has_rated_SU[1].nonzero().squeeze(1)
     assert torch.isin(rated, users).all()
 

@@ -130,7 +130,7 @@ def test_loss_holds_out_a_tenth_and_its_noise_is_the_same_after_every_epoch(
         )
         for training in (True, False)
     }
-    everyone = cases.units("target_users")
+    everyone = cases.training_users("target_users")
     assert isinstance(everyone, np.ndarray)
     assert not users[True] & users[False] and users[True] | users[False] == set(everyone.tolist())
     assert len(users[False]) == round(len(everyone) / 10)

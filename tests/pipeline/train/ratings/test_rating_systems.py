@@ -245,7 +245,7 @@ def test_seeds_and_presets(world: RatingWorld) -> None:
     for system in RATING_SYSTEMS:
         run = rating_preset(system, world.scenario)
         assert run == rating_preset(system, world.scenario)
-        assert run.reads_features == (system in FEATURE_SYSTEMS)
+        assert (run.features is not None) == (system in FEATURE_SYSTEMS)
         assert rating_seeds(system, world.scenario) == ((0, 1) if run.stages else (0,))
     fewer = world.with_training(rival_seeds=(1,)).scenario
     assert rating_seeds("cmf", fewer) == (1,) and rating_seeds("music", fewer) == (0, 1)

