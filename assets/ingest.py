@@ -19,6 +19,8 @@ from pipeline.ingest.reviews import ingest_reviews
 from pipeline.markdown import table
 
 GROUP = "ingest"
+STAMP_TAG = "coldbridge/raw_stamp"
+"""On a materialization of `raw`: what the files' sizes and times were when they were read."""
 
 
 class Refetch(dg.Config):
@@ -145,5 +147,7 @@ def _raw_result(files: RawFiles) -> dg.MaterializeResult:
     rows = [[role, str(path), f"{files.sizes[role]:,}"] for role, path in files.paths.items()]
     listed = table(["role", "file", "bytes"], rows, words=2)
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(files.digest), metadata={"files": dg.MetadataValue.md(listed)}
+        data_version=dg.DataVersion(files.digest),
+        metadata={"files": dg.MetadataValue.md(listed)},
+        tags={STAMP_TAG: files.stamp},
     )

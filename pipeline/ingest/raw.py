@@ -28,6 +28,7 @@ class RawFiles:
     sizes: dict[str, int]  # bytes
     digests: dict[str, str]  # of each file's bytes
     digest: str  # of roles and digests together; where the files lie does not matter
+    stamp: str  # `raw_stamp` before the files were read
 
 
 def prepare_raw(catalog: Catalog, name: str) -> RawFiles:
@@ -39,13 +40,28 @@ def prepare_raw(catalog: Catalog, name: str) -> RawFiles:
     if domain.source == "sample":
         _prepare_world(catalog)
     paths = existing_paths(catalog, domain)
+    stamp = raw_stamp(catalog, name)
+    assert stamp is not None  # they exist
     digests = {role: digest_file(path) for role, path in paths.items()}
     return RawFiles(
         paths=paths,
         sizes={role: path.stat().st_size for role, path in paths.items()},
         digests=digests,
         digest=digest_json(digests),
+        stamp=stamp,
     )
+
+
+def raw_stamp(catalog: Catalog, name: str) -> str | None:
+    """Digest of the files' sizes and times, without reading them; None where one is missing.
+
+    While it stays as it was when they were read, so do their bytes.
+    """
+    paths = paths_of(catalog, domain_of(catalog, name))
+    if not all(path.is_file() for path in paths.values()):
+        return None
+    found = {role: path.stat() for role, path in paths.items()}
+    return digest_json({role: [stat.st_size, stat.st_mtime_ns] for role, stat in found.items()})
 
 
 def domain_of(catalog: Catalog, name: str) -> Domain:
