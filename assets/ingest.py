@@ -122,8 +122,9 @@ def _item_images(catalog: Catalog) -> dg.AssetsDefinition:
 
 
 def _read_from_raw(domain: Domain) -> dict[str, Any]:
-    """What decides a domain's tables: neither its images nor the models that read them."""
-    return parameters(dataclasses.replace(domain, images=None, features=None, download=None))
+    """What decides a domain's tables: not its title, its images or the models that read them."""
+    read = dataclasses.replace(domain, title="", images=None, features=None, download=None)
+    return parameters(read)
 
 
 def _download_result(dumps: Dumps) -> dg.MaterializeResult:

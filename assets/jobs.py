@@ -1,11 +1,14 @@
-"""Jobs: one for each stage, and two that bring a whole scenario or a domain up to date."""
+"""Jobs: one for each stage, two that bring a whole scenario or a domain up to date, and one that
+lists what is stale."""
 
 from typing import Any
 
 import dagster as dg
 
+from assets.causes import Staleness
+from assets.listing import listing
 from assets.partitions import Partitions
-from assets.refresh import refresh
+from assets.refresh import refresh_steps, told
 from assets.resources import Workspace
 
 STAGES = ("ingest", "prepare", "extract", "retrieve", "train", "evaluate", "experiments")
@@ -18,6 +21,7 @@ def jobs(assets: list[dg.AssetsDefinition], workspace: Workspace) -> list[Any]:
         *(job for stage in STAGES for job in _stage_jobs(stage, assets)),
         _refresh_job("everything", partitions.scenarios, assets, workspace),
         _refresh_job("domain", partitions.domains, assets, workspace),
+        _stale_job(assets, workspace),
     ]
 
 
@@ -55,9 +59,10 @@ def _refresh_job(
     is an op that launches a run for each stale asset partition, in order."""
 
     @dg.op(name=f"refresh_{name}")
-    def refresh_stale(context: dg.OpExecutionContext) -> None:
-        done = refresh(assets, workspace, context.partition_key, context.instance)
-        context.log.info(f"{len(done)} asset partitions were stale and are fresh now")
+    def refresh_stale(context: dg.OpExecutionContext) -> dg.Output[None]:
+        steps = refresh_steps(assets, workspace, context.partition_key, context.instance)
+        context.log.info(f"{len(steps)} asset partitions were stale and are fresh now")
+        return dg.Output(None, metadata={"materialized": dg.MetadataValue.md(told(steps))})
 
     @dg.job(
         name=name,
@@ -68,3 +73,25 @@ def _refresh_job(
         refresh_stale()
 
     return refresh_job
+
+
+def _stale_job(assets: list[dg.AssetsDefinition], workspace: Workspace) -> dg.JobDefinition:
+    @dg.op
+    def list_stale(context: dg.OpExecutionContext) -> dg.Output[None]:
+        found = listing(Staleness(assets, workspace, context.instance))
+        for line in found.as_text().splitlines():
+            context.log.info(line)
+        stale = dg.MetadataValue.md(found.as_markdown())
+        return dg.Output(None, metadata={"summary": found.summary(), "stale": stale})
+
+    @dg.job(
+        name="stale",
+        description=(
+            "List what is missing or stale of all scenarios and domains, and why, in the run's "
+            "log and as a table on its output. Nothing is materialized."
+        ),
+    )
+    def stale_job() -> None:
+        list_stale()
+
+    return stale_job

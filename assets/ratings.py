@@ -10,9 +10,10 @@ from assets.resources import Workspace
 from pipeline.catalog import Catalog
 from pipeline.catalog.rating_systems import RATING_EXPERIMENTS, RATING_SYSTEMS
 from pipeline.evaluate.ratings import VERSION as EVALUATE_VERSION
-from pipeline.train.ratings import PRESETS
+from pipeline.train.preset_version import preset_version
 from pipeline.train.ratings import VERSION as TRAIN_VERSION
 
+_PRESETS = "pipeline.train.ratings.presets"
 _FEATURES = ("item_multimodal", "review_features")
 """Artifacts of domains; whatever else a rating system reads is of its scenario."""
 
@@ -62,7 +63,7 @@ def _weights(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         kinds={"pytorch", "safetensors"},
         description=f"Weights of {system}, one file for each cold ratio and seed.",
         code_version=code_version(
-            f"{TRAIN_VERSION}.{PRESETS}",
+            f"{TRAIN_VERSION}.{preset_version(system, _PRESETS)}",
             each_scenario(
                 catalog,
                 lambda s: [
@@ -155,7 +156,7 @@ def _experiment(catalog: Catalog, name: str) -> dg.AssetsDefinition:
         kinds={"pytorch", "parquet"},
         description=f"Variants of {system}, trained and tested against the unchanged run.",
         code_version=code_version(
-            f"{TRAIN_VERSION}.{PRESETS}.{EVALUATE_VERSION}",
+            f"{TRAIN_VERSION}.{preset_version(system, _PRESETS)}.{EVALUATE_VERSION}",
             each_scenario(
                 catalog,
                 lambda s: [repr(s.training), repr(s.experiment_seeds), s.split.cold_ratios],

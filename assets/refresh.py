@@ -20,6 +20,7 @@ import dagster as dg
 from assets.causes import Cause, Part, Staleness
 from assets.resources import Workspace
 from pipeline.extract.open_engine import open_engine
+from pipeline.markdown import table
 
 log = logging.getLogger("pipeline.refresh")
 
@@ -79,6 +80,23 @@ def refresh_steps(
             assets=list(assets), resources={"workspace": workspace, "engine": shared}
         )
         return _materialize_stale(definitions, staleness, parts, force)
+
+
+def told(steps: Sequence[Step]) -> str:
+    """Steps as a Markdown table: what ran, why, and what came of it."""
+    if not steps:
+        return "Nothing was missing or stale."
+    rows = [
+        [str(step.part), "; ".join(map(str, step.causes)), f"{step.seconds:.1f}", _outcome(step)]
+        for step in steps
+    ]
+    return table(["materialized", "why", "seconds", "outcome"], rows, words=4)
+
+
+def _outcome(step: Step) -> str:
+    if not step.is_same:
+        return "new content"
+    return f"same digest: {len(step.spared)} assets below stayed fresh"
 
 
 def _chosen(staleness: Staleness, name: str, only: str | None, force: Sequence[str]) -> list[Part]:
@@ -143,11 +161,7 @@ def _with_spared(staleness: Staleness, parts: Sequence[Part], steps: Sequence[St
         if step.is_same:
             below = _below(staleness, parts, step.part)
             step = replace(step, spared=[part for part in below if part not in ran])
-            log.info(
-                "%s: recomputed, same digest: %d assets below it stayed fresh",
-                step.part,
-                len(step.spared),
-            )
+            log.info("%s: recomputed, %s", step.part, _outcome(step))
         done.append(step)
     return done
 

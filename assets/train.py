@@ -7,7 +7,8 @@ from assets.present import code_version, each_scenario, materialized
 from assets.resources import Workspace
 from pipeline.catalog import Catalog
 from pipeline.catalog.systems import ENCODER_INPUTS, SYSTEMS
-from pipeline.train import PRESETS, VERSION
+from pipeline.train import VERSION
+from pipeline.train.preset_version import function_version, preset_version
 
 GROUP = "train"
 
@@ -20,6 +21,7 @@ def train_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
 
 def _encoders(catalog: Catalog) -> dg.AssetsDefinition:
     names = Partitions(catalog).with_encoders
+    run = function_version("pipeline.train.presets.lgcd", "encoders_run")
 
     @dg.asset(
         deps=own_partitions(ENCODER_INPUTS, names),
@@ -27,7 +29,7 @@ def _encoders(catalog: Catalog) -> dg.AssetsDefinition:
         group_name=GROUP,
         kinds={"pytorch", "safetensors"},
         code_version=code_version(
-            f"{VERSION}.{PRESETS}", each_scenario(catalog, lambda s: repr(s.training), names)
+            f"{VERSION}.{run}", each_scenario(catalog, lambda s: repr(s.training), names)
         ),
     )
     def encoders(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
@@ -51,7 +53,8 @@ def _weights(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         kinds={"pytorch", "safetensors"},
         description=f"Weights of {system}, one file a seed, at the best validation epoch.",
         code_version=code_version(
-            f"{VERSION}.{PRESETS}", each_scenario(catalog, lambda s: repr(s.training), names)
+            f"{VERSION}.{preset_version(system)}",
+            each_scenario(catalog, lambda s: repr(s.training), names),
         ),
     )
     def weights(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
