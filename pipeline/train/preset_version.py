@@ -68,14 +68,26 @@ def _deciding(node: ast.stmt) -> list[ast.stmt]:
 
 
 def _named_in(node: ast.AST, module: str) -> Iterator[Name]:
-    """Top-level names of a module, and of modules that it imports, that a piece of code names."""
-    for part in ast.walk(node):
+    """Top-level names of a module, and of modules that it imports, that a piece of code names.
+
+    Not those of annotations: what a field holds is built where its value stands.
+    """
+    for part in _without_annotations(node):
         if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
             yield module, part.id
         elif isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
             imported = _definition(module, part.value.id)
             if isinstance(imported, ast.ImportFrom):
                 yield f"{imported.module}.{part.value.id}", part.attr
+
+
+def _without_annotations(node: ast.AST) -> Iterator[ast.AST]:
+    yield node
+    for name, value in ast.iter_fields(node):
+        if name not in ("annotation", "returns"):
+            for part in value if isinstance(value, list) else [value]:
+                if isinstance(part, ast.AST):
+                    yield from _without_annotations(part)
 
 
 def _imported(node: ast.ImportFrom, name: str) -> Iterator[Name]:
