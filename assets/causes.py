@@ -14,7 +14,7 @@ from typing import Any, Literal
 import dagster as dg
 
 from assets.ingest import STAMP_TAG
-from assets.present import partition_version
+from assets.present import changed_groups, partition_version
 from assets.recorded import Record, joint_version, latest_records, version_at
 from assets.resources import Workspace, engine_resource
 from pipeline.catalog import Catalog
@@ -161,7 +161,8 @@ class Staleness:
         if stage != current_stage:
             yield Cause("code", f"{self.stage(part.key)} {stage} -> {current_stage}")
         if digests != current_digests:
-            yield Cause("parameters", f"of {part.partition}")
+            groups = changed_groups(record.code_version, code_version, part.partition)
+            yield Cause("parameters", ", ".join(groups) or f"of {part.partition}")
 
     def _data_causes(self, part: Part, record: Record) -> Iterator[Cause]:
         for key in sorted(self.graph.get(part.key).parent_keys):

@@ -38,7 +38,9 @@ def _experiment(catalog: Catalog, name: str) -> dg.AssetsDefinition:
         kinds={"pytorch", "parquet"},
         description=f"Variants of {system}, trained and tested against the unchanged run.",
         code_version=code_version(
-            f"{_VERSION}.{preset_version(system)}", each_scenario(catalog, _reads, scenarios)
+            f"{_VERSION}.{preset_version(system)}",
+            each_scenario(catalog, _reads, scenarios),
+            _GROUPS,
         ),
     )
     def experiment(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
@@ -48,6 +50,9 @@ def _experiment(catalog: Catalog, name: str) -> dg.AssetsDefinition:
         return materialized(lambda: run_experiment(name, scenario, workspace.store))
 
     return experiment
+
+
+_GROUPS = ("training", "experiment_seeds", "candidates")
 
 
 def _reads(scenario: Scenario) -> list[str]:
@@ -70,7 +75,9 @@ def _report(catalog: Catalog) -> dg.AssetsDefinition:
         group_name=GROUP,
         kinds={"parquet", "html"},
         code_version=code_version(
-            _VERSION, each_scenario(catalog, lambda s: [s.experiments, s.published], scenarios)
+            _VERSION,
+            each_scenario(catalog, lambda s: [s.experiments, s.published], scenarios),
+            ("experiments", "published"),
         ),
     )
     def ablation_report(

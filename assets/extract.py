@@ -45,7 +45,9 @@ def _scenario_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         partitions_def=partitions_of(pairs),
         group_name=GROUP,
         kinds={"huggingface", "safetensors"},
-        code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.text_model, pairs)),
+        code_version=code_version(
+            VERSION, each_scenario(catalog, lambda s: s.text_model, pairs), ["text_model"]
+        ),
         check_specs=[dg.AssetCheckSpec(VECTORS_CHECK, asset="item_text", blocking=True)],
     )
     def item_text(
@@ -76,6 +78,7 @@ def _scenario_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
                 ],
                 pairs,
             ),
+            ["titles", "domain_titles", "prompt_and_model", "engine"],
         ),
     )
     def generated_titles(

@@ -74,6 +74,7 @@ def _weights(catalog: Catalog, system: str) -> dg.AssetsDefinition:
                 ],
                 names,
             ),
+            ["training", "seed", "cold_ratios", "cold_items"],
         ),
     )
     def weights(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
@@ -99,7 +100,9 @@ def _predictions(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         kinds={"pytorch", "parquet"},
         description=f"What {system} predicts for each hidden rating, for every cold ratio.",
         code_version=code_version(
-            EVALUATE_VERSION, each_scenario(catalog, lambda s: rating_range(s.name), names)
+            EVALUATE_VERSION,
+            each_scenario(catalog, lambda s: rating_range(s.name), names),
+            ["rating_range"],
         ),
     )
     def predictions(
@@ -129,7 +132,7 @@ def _leaderboard(catalog: Catalog) -> dg.AssetsDefinition:
         group_name="evaluate",
         kinds={"parquet", "html"},
         code_version=code_version(
-            EVALUATE_VERSION, each_scenario(catalog, lambda s: s.systems, names)
+            EVALUATE_VERSION, each_scenario(catalog, lambda s: s.systems, names), ["systems"]
         ),
     )
     def rating_leaderboard(
@@ -162,6 +165,7 @@ def _experiment(catalog: Catalog, name: str) -> dg.AssetsDefinition:
                 lambda s: [repr(s.training), repr(s.experiment_seeds), s.split.cold_ratios],
                 names,
             ),
+            ["training", "experiment_seeds", "cold_ratios"],
         ),
     )
     def experiment(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
@@ -188,7 +192,9 @@ def _report(catalog: Catalog) -> dg.AssetsDefinition:
         group_name="experiments",
         kinds={"parquet", "html"},
         code_version=code_version(
-            EVALUATE_VERSION, each_scenario(catalog, lambda s: s.experiments, names)
+            EVALUATE_VERSION,
+            each_scenario(catalog, lambda s: s.experiments, names),
+            ["experiments"],
         ),
     )
     def rating_ablation_report(

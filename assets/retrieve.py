@@ -24,7 +24,9 @@ def retrieve_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         partitions_def=partitions_of(pairs),
         group_name=GROUP,
         kinds={"huggingface", "safetensors"},
-        code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.text_model, pairs)),
+        code_version=code_version(
+            VERSION, each_scenario(catalog, lambda s: s.text_model, pairs), ["text_model"]
+        ),
     )
     def title_vectors(
         context: dg.AssetExecutionContext, workspace: Workspace, engine: dg.ResourceParam[Engine]

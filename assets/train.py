@@ -29,7 +29,9 @@ def _encoders(catalog: Catalog) -> dg.AssetsDefinition:
         group_name=GROUP,
         kinds={"pytorch", "safetensors"},
         code_version=code_version(
-            f"{VERSION}.{run}", each_scenario(catalog, lambda s: repr(s.training), names)
+            f"{VERSION}.{run}",
+            each_scenario(catalog, lambda s: repr(s.training), names),
+            ["training"],
         ),
     )
     def encoders(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
@@ -55,6 +57,7 @@ def _weights(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         code_version=code_version(
             f"{VERSION}.{preset_version(system)}",
             each_scenario(catalog, lambda s: repr(s.training), names),
+            ["training"],
         ),
     )
     def weights(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:

@@ -1,16 +1,19 @@
-"""Bringing a scenario up to date. Also guards what assets/refresh.py uses of Dagster's insides."""
+"""Bringing a scenario up to date. Also guards what assets/recorded.py uses of Dagster's insides."""
 
 import functools
 import gzip
 import json
+import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+import assets.ingest
 import assets.prepare
+import assets.present
 from assets.definitions import all_assets
 from assets.ingest import ingest_assets
 from assets.prepare import prepare_assets
@@ -18,6 +21,7 @@ from assets.refresh import refresh
 from assets.resources import Workspace
 from pipeline.ingest import sample
 from pipeline.outcome import Outcome
+from pipeline.store import Store
 
 Refresh = Callable[..., list[str]]
 
@@ -42,10 +46,10 @@ def refreshed(
     tiny = functools.partial(sample.WorldConfig, food_users=60, kitchen_users=60, shared_users=80)
     monkeypatch.setattr(sample, "WorldConfig", tiny)
 
-    def call(**changes: str) -> list[str]:
+    def call(only: str | None = None, force: Sequence[str] = (), **changes: str) -> list[str]:
         current = workspace(**changes)
         assets = [*ingest_assets(current.catalog), *prepare_assets(current.catalog)]
-        return refresh(assets, current, "small", instance)
+        return refresh(assets, current, "small", instance, only=only, force=force)
 
     return call
 
@@ -101,10 +105,70 @@ def test_a_changed_split_leaves_what_is_above_it_alone(refreshed: Refresh) -> No
     assert refreshed(split="split = { valid = 0.1, test = 0.6 }") == PREPARE[3:]
 
 
-def test_a_domains_new_title_is_cut_off_below_ingest(refreshed: Refresh) -> None:
+def test_a_domains_new_title_and_a_rule_that_takes_nothing_away_stop_early(
+    refreshed: Refresh, caplog: pytest.LogCaptureFixture
+) -> None:
     refreshed()
-    done = refreshed(food_title='title = "groceries"')
-    assert set(done) == {"raw[food]", "reviews[food]", "items[food]", CARD}
+    assert refreshed(food_title='title = "groceries"') == [CARD]
+    assert refreshed() == [CARD]
+    caplog.set_level("INFO", "pipeline.refresh")
+    done = refreshed(food_title='title = "food"\nmax_dropped_share = 0.5')
+    assert done == ["raw[food]", "items[food]", "reviews[food]"]
+    said = [record.getMessage() for record in caplog.records if "recomputed" in record.msg]
+    # The card reads items and reviews too: below each of them are all five of the scenario.
+    assert said == [
+        "raw[food]: recomputed, same digest: 5 assets below stayed fresh",
+        "items[food]: recomputed, same digest: 5 assets below stayed fresh",
+        "reviews[food]: recomputed, same digest: 5 assets below stayed fresh",
+    ]
+
+
+def test_files_that_are_not_what_was_recorded_are_made_again_and_nothing_below_them(
+    refreshed: Refresh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def power_cut(*arguments: object) -> None:
+        raise RuntimeError("after the file was written, before Dagster knew of it")
+
+    refreshed()
+    os.utime(tmp_path / "raw/food.json.gz", (1, 1))
+    Store(tmp_path / "store").delete("sequences/small", ".parquet")
+    with monkeypatch.context() as patch:
+        patch.setattr(assets.present, "_metadata", power_cut)
+        with pytest.raises(RuntimeError, match="before Dagster knew"):
+            refreshed(only="prepare", filters="filters = { k_core = 3 }")
+    # With the parameters as they were, interactions would pass for fresh but for their digest.
+    assert refreshed() == ["raw[food]", INTERACTIONS, "sequences[small]"]
+    assert refreshed(force=["vocabulary"]) == ["vocabulary[small]"]
+
+
+def test_one_stage_alone_leaves_the_others_as_they_are(refreshed: Refresh) -> None:
+    with pytest.raises(ValueError, match=r"interactions\[small\] reads items\[food\].*never"):
+        refreshed(only="prepare")
+    assert set(refreshed(only="ingest")) == INGEST
+    changed = 'title = "food"\nmax_dropped_share = 0.5'
+    assert refreshed(only="prepare", food_title=changed) == PREPARE
+    assert refreshed(food_title=changed) == ["raw[food]", "items[food]", "reviews[food]"]
+
+
+def test_unknown_stages_and_assets_are_refused_with_the_known_ones(refreshed: Refresh) -> None:
+    with pytest.raises(ValueError, match=r"no stage 'cook'; it has ingest, prepare"):
+        refreshed(only="cook")
+    with pytest.raises(ValueError, match=r"no asset 'soup' to force here; known: raw, items"):
+        refreshed(force=["soup"])
+
+
+def test_a_second_refresh_at_the_same_time_is_refused(
+    refreshed: Refresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(*arguments: object) -> Outcome:
+        refreshed()
+        raise AssertionError("two refreshes at once")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(assets.ingest, "ingest_items", meanwhile)
+        with pytest.raises(ValueError, match=r"another refresh is at work on .*small, process"):
+            refreshed()
+    assert "items[food]" in refreshed()  # the lock went with the refresh that held it
 
 
 def test_another_scenarios_parameters_concern_nobody_else(refreshed: Refresh) -> None:

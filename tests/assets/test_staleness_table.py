@@ -8,9 +8,11 @@ stops early, is tested in test_refresh.py; here Dagster's own resolver is asked 
 
 import functools
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +22,9 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
+from assets import stale
 from assets.causes import Part, Staleness, State
-from assets.definitions import all_assets
+from assets.definitions import all_assets, build_defs
 from assets.ingest import STAMP_TAG
 from assets.listing import listing
 from assets.resources import PROJECT, Workspace
@@ -474,6 +477,64 @@ def test_what_a_person_reported_as_materialized_counts_as_stale(world: World) ->
     finally:
         part = Part(key, "other")
         world.report(world.staleness(), part, f"first {part}")
+
+
+def test_the_listing_is_a_table_in_topological_order_with_a_summary(world: World) -> None:
+    world.write_catalog(CATALOG.replace("k_core = 4", "k_core = 3"))
+    found = listing(world.staleness(), "small")
+    lines = found.as_text().splitlines()
+    assert [line.split() for line in lines[:3]] == [
+        ["asset", "of", "state", "why"],
+        ["interactions", "small", "stale", "parameters:", "filters"],
+        ["dataset_card", "small", "stale", "parameters:", "of", "small"],
+    ]
+    assert lines[3].startswith("vocabulary, item_text and 18 more  small  waits  for interactions")
+    summary = "0 missing, 2 stale (2 by parameters), 20 wait for those and may stay as they are"
+    assert lines[4].startswith(summary)
+    every = found.as_text(grouped=False).splitlines()
+    assert len(every) == 1 + 2 + 20 + 1
+    as_json = json.loads(found.as_json())
+    assert as_json[0] == {
+        "asset": "interactions",
+        "partition": "small",
+        "stage": "prepare",
+        "causes": [{"kind": "parameters", "what": "filters"}],
+        "waits_for": [],
+    }
+
+
+def test_the_job_lists_the_same_in_its_log_and_as_a_table_on_its_output(world: World) -> None:
+    world.write_catalog(CATALOG.replace("k_core = 4", "k_core = 3"))
+    job = build_defs(world.workspace).get_job_def("stale")
+    result = job.execute_in_process(instance=world.instance)
+    (output,) = [e for e in result.all_events if e.event_type_value == "STEP_OUTPUT"]
+    metadata = output.step_output_data.metadata
+    assert "| interactions | small | stale | parameters: filters |" in metadata["stale"].value
+    assert metadata["summary"].value.startswith("0 missing, 2 stale (2 by parameters)")
+    assert _found(world) == {
+        i: {"parameters"} for i in ("interactions[small]", "dataset_card[small]")
+    }
+
+
+def test_the_command_tells_by_its_status_whether_anything_is_stale(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def status(*arguments: str) -> object:
+        monkeypatch.setattr("sys.argv", ["stale", *arguments])
+        with pytest.raises(SystemExit) as left:
+            stale.main()
+        return left.value.code
+
+    monkeypatch.setattr(stale, "Workspace", lambda: world.workspace)
+    monkeypatch.setattr(stale, "open_instance", lambda: nullcontext(world.instance))
+    world.write_catalog(CATALOG)
+    assert status("small", "--check") == 0
+    world.write_catalog(CATALOG.replace("top_n = 5", "top_n = 6"))
+    assert status("small") == 0
+    assert status("small", "--check") == 1
+    assert status("other", "--check", "--json") == 0
+    assert capsys.readouterr().out.endswith("\n[]\n")
+    assert status("nonsense") == 2
 
 
 def _states(world: World) -> list[State]:
