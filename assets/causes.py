@@ -6,7 +6,7 @@ where its file is not the one that was recorded. What lies below it may become s
 is known when it is made again, since an equal digest ends the matter there.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -81,6 +81,7 @@ class Staleness:
         self.instance = instance
         self._workspace = workspace
         self._records: dict[dg.AssetKey, dict[str, Record]] = {}
+        self._reads: dict[tuple[Part, dg.AssetKey], list[str]] = {}
 
     @cached_property
     def _catalog(self) -> Catalog:
@@ -97,7 +98,7 @@ class Staleness:
         else:
             yield from self._parts_of_scenario(name)
 
-    def states(self, parts: Iterator[Part]) -> Iterator[State]:
+    def states(self, parts: Iterable[Part]) -> Iterator[State]:
         """Of parts in topological order: each one's own causes, and what it waits for."""
         stale: dict[Part, Sequence[Part]] = {}  # each with the nearest stale ones that it names
         for part in parts:
@@ -232,8 +233,10 @@ class Staleness:
 
     def _read(self, part: Part, key: dg.AssetKey) -> list[str]:
         """Which partitions of an asset above it a part reads, sorted."""
-        mapped = self.graph.get_parent_partition_keys_for_child(part.partition, key, part.key)
-        return sorted(mapped.partitions_subset.get_partition_keys())
+        if (part, key) not in self._reads:
+            mapped = self.graph.get_parent_partition_keys_for_child(part.partition, key, part.key)
+            self._reads[part, key] = sorted(mapped.partitions_subset.get_partition_keys())
+        return self._reads[part, key]
 
 
 def _content_causes(store: Store, key: str, recorded: str) -> Iterator[Cause]:

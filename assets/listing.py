@@ -30,12 +30,11 @@ class Listing:
     def rows(self, grouped: bool = True) -> list[tuple[str, str, str, str]]:
         """In the columns of HEADER."""
         groups: dict[Any, list[str]] = {}
-        for state in self.stale:
+        for number, state in enumerate(self.stale):
             row = (state.part.partition, *_condition(state))
-            names = groups.setdefault(row if grouped else (row, state.part), [])
+            names = groups.setdefault((row, 0 if grouped else number), [])
             names.append(state.part.key.to_user_string())
-        rows = (key if grouped else key[0] for key in groups)
-        return [(_some(names), *row) for names, row in zip(groups.values(), rows, strict=True)]
+        return [(_some(names), *row) for (row, _), names in groups.items()]
 
     def summary(self) -> str:
         """One line: how many are missing, stale, may follow, and are fresh."""

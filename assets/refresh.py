@@ -18,6 +18,7 @@ from pathlib import Path
 import dagster as dg
 
 from assets.causes import Cause, Part, Staleness
+from assets.listing import Listing
 from assets.resources import Workspace
 from pipeline.extract.open_engine import open_engine
 from pipeline.markdown import table
@@ -79,6 +80,7 @@ def refresh_steps(
         definitions = dg.Definitions(
             assets=list(assets), resources={"workspace": workspace, "engine": shared}
         )
+        log.info("%s: %s", name, Listing(states=list(staleness.states(parts))).summary())
         return _materialize_stale(definitions, staleness, parts, force)
 
 

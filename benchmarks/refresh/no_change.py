@@ -1,8 +1,9 @@
 """What a refresh costs when nothing changed, and when one key did, on a large scenario.
 
-Two generated domains of shared and single-domain users, one inter-domain scenario of systems that
-count. It is materialized once, by `python -m assets.run`, in a folder of its own; then each command
-is run in a fresh process, which also says which heavy libraries it had loaded when it ended.
+Two generated domains of shared and single-domain users, one scenario of ratings with the systems
+that count: no language model has a part in it. It is materialized once, by `python -m assets.run`,
+in a folder of its own; then each command is run in a fresh process, which also says which heavy
+libraries it had loaded when it ended.
 """
 
 import argparse
@@ -38,9 +39,8 @@ max_rejected_rows = 5
 [scenario.large]
 domains = ["food", "kitchen"]
 filters = { k_core = 4 }
-split = { valid = 0.1, test = 0.1 }
-titles = { max_users = 2 }
-systems = ["popularity", "overlap_popularity", "recent_popularity", "cooccurrence", "ease"]
+task = "cold-start-rating"
+systems = ["global_mean", "user_mean", "item_mean", "biases"]
 """
 SCRIPT = """
 import runpy, sys

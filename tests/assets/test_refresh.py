@@ -5,6 +5,8 @@ import gzip
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -14,11 +16,12 @@ import pytest
 import assets.ingest
 import assets.prepare
 import assets.present
+from assets.causes import Cause, Part
 from assets.definitions import all_assets
 from assets.ingest import ingest_assets
 from assets.prepare import prepare_assets
-from assets.refresh import refresh
-from assets.resources import Workspace
+from assets.refresh import Step, refresh, told
+from assets.resources import PROJECT, Workspace
 from pipeline.ingest import sample
 from pipeline.outcome import Outcome
 from pipeline.store import Store
@@ -74,11 +77,33 @@ def test_what_is_missing_is_materialized_in_topological_order(refreshed: Refresh
         assert done.index(f"raw[{domain}]") < done.index(f"items[{domain}]")
 
 
-def test_a_second_call_does_nothing(refreshed: Refresh, instance: dg.DagsterInstance) -> None:
-    refreshed()
-    runs = instance.get_runs_count()
-    assert refreshed() == []
-    assert instance.get_runs_count() == runs
+_AGAIN = """
+import sys
+import dagster as dg
+from assets.ingest import ingest_assets
+from assets.prepare import prepare_assets
+from assets.refresh import Step, refresh, told
+from assets.resources import PROJECT, Workspace
+workspace = Workspace(data=sys.argv[1])
+assets = [*ingest_assets(workspace.catalog), *prepare_assets(workspace.catalog)]
+with dg.DagsterInstance.local_temp(sys.argv[2]) as instance:
+    print(refresh(assets, workspace, "small", instance), instance.get_runs_count() == 11)
+print({"torch", "vllm", "transformers", "faiss", "sentence_transformers"} & set(sys.modules))
+"""
+
+
+def test_a_fresh_process_finds_nothing_to_do_and_loads_no_model(
+    workspace: Callable[..., Workspace], refreshed: Refresh, tmp_path: Path
+) -> None:
+    del refreshed  # for its tiny world
+    current, home = workspace(), tmp_path / "home"
+    home.mkdir()
+    assets = [*ingest_assets(current.catalog), *prepare_assets(current.catalog)]
+    with dg.DagsterInstance.local_temp(str(home)) as instance:
+        assert len(refresh(assets, current, "small", instance)) == 11
+    command = [sys.executable, "-c", _AGAIN, str(tmp_path), str(home)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-2:] == ["[] True", "set()"]
 
 
 def test_a_changed_k_core_reruns_what_changes_and_its_return_restores_every_digest(
@@ -155,6 +180,22 @@ def test_unknown_stages_and_assets_are_refused_with_the_known_ones(refreshed: Re
         refreshed(only="cook")
     with pytest.raises(ValueError, match=r"no asset 'soup' to force here; known: raw, items"):
         refreshed(force=["soup"])
+
+
+def test_what_was_done_is_told_as_a_table() -> None:
+    causes = [Cause("data", "reviews[food]"), Cause("parameters", "filters")]
+    first = Part(dg.AssetKey("interactions"), "small")
+    below = Part(dg.AssetKey("vocabulary"), "small")
+    steps = [
+        Step(part=first, causes=causes, seconds=1.25, is_same=False),
+        Step(part=first, causes=causes[:1], seconds=2, is_same=True, spared=[below]),
+    ]
+    assert told([]) == "Nothing was missing or stale."
+    assert told(steps).replace("\\", "").splitlines()[2:] == [
+        "| interactions[small] | data: reviews[food]; parameters: filters | 1.2 | new content |",
+        "| interactions[small] | data: reviews[food] | 2.0 "
+        "| same digest: 1 assets below stayed fresh |",
+    ]
 
 
 def test_a_second_refresh_at_the_same_time_is_refused(
