@@ -173,9 +173,7 @@ class Staleness:
             if read and record.inputs.get(key) != joint_version(now.values()):
                 changed = self._changed(key, now, record.cursors.get(key)) or read
                 names = ", ".join(str(Part(key, name)) for name in changed)
-                yield Cause(
-                    "data", f"{names}" if key in record.inputs else f"{names}, not read before"
-                )
+                yield Cause("data", names if key in record.inputs else f"{names}, not read before")
 
     def _changed(self, key: dg.AssetKey, now: Mapping[str, str], cursor: int | None) -> list[str]:
         if len(now) == 1:
@@ -189,7 +187,7 @@ class Staleness:
     def _file_causes(self, part: Part, record: Record) -> Iterator[Cause]:
         if part.key == dg.AssetKey("raw"):
             yield from self._raw_causes(part, record)
-        elif part.key != dg.AssetKey("download"):  # its files are raw's
+        elif record.is_stored:
             yield from self._stored_causes(part, record)
 
     def _raw_causes(self, part: Part, record: Record) -> Iterator[Cause]:
@@ -228,11 +226,15 @@ class Staleness:
                 yield from (Part(key, one) for one in domains if one in self._partitions(key))
 
     def _partitions(self, key: dg.AssetKey) -> Sequence[str]:
-        names: Sequence[str] = self.graph.get(key).partitions_def.get_partition_keys()
+        """None where an asset has no partitions; it is left out of all this."""
+        definition = self.graph.get(key).partitions_def
+        names: Sequence[str] = definition.get_partition_keys() if definition else ()
         return names
 
     def _read(self, part: Part, key: dg.AssetKey) -> list[str]:
         """Which partitions of an asset above it a part reads, sorted."""
+        if not self.graph.get(key).is_partitioned:
+            return []
         if (part, key) not in self._reads:
             mapped = self.graph.get_parent_partition_keys_for_child(part.partition, key, part.key)
             self._reads[part, key] = sorted(mapped.partitions_subset.get_partition_keys())

@@ -26,6 +26,7 @@ class Record:
     inputs: Mapping[dg.AssetKey, str]  # by asset, `joint_version` of the partitions it read
     cursors: Mapping[dg.AssetKey, int | None]  # by asset, its latest event when it was read
     tags: Mapping[str, str]
+    is_stored: bool  # as an artifact of the store, whose path Dagster was told
 
 
 def latest_records(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str, Record]:
@@ -58,6 +59,7 @@ def joint_version(versions: Iterable[str]) -> str:
 
 def _record(record: dg.EventLogRecord) -> Record:
     entry = record.event_log_entry
+    made = entry.asset_materialization
     version = extract_data_version_from_entry(entry)
     provenance = extract_data_provenance_from_entry(entry)
     return Record(
@@ -68,4 +70,5 @@ def _record(record: dg.EventLogRecord) -> Record:
         else {},
         cursors=provenance.input_storage_ids if provenance else {},
         tags=entry.tags or {},
+        is_stored=made is not None and "path" in made.metadata,
     )

@@ -145,12 +145,16 @@ class World:
                 parent, dg.DagsterEventType.ASSET_MATERIALIZATION
             )
             tags[f"dagster/input_event_pointer/{name}"] = str(max(cursor.values()))
+        metadata: dict[str, dg.MetadataValue] = {"path": dg.MetadataValue.path(artifact.path)}
         if part.key.path == ["raw"]:
+            metadata = {}
             stamp = raw_stamp(self.workspace.catalog, part.partition)
             assert stamp is not None
             tags[STAMP_TAG] = stamp
         self.instance.report_runless_asset_event(
-            dg.AssetMaterialization(part.key, partition=part.partition, tags=tags)
+            dg.AssetMaterialization(
+                part.key, partition=part.partition, tags=tags, metadata=metadata
+            )
         )
         staleness.forget(part.key)
 
