@@ -50,7 +50,8 @@ def test_every_system_has_one() -> None:
 
 
 def test_a_changed_preset_is_that_of_its_system(edit: Edit) -> None:
-    changed = edit("pipeline/train/presets/baselines.py", "PopularityConfig(", "PopularityConfig(*(), ")
+    presets = "pipeline/train/presets/baselines.py"
+    changed = edit(presets, "PopularityConfig(", "PopularityConfig(*(), ")
     assert changed == {"popularity"}
 
 
