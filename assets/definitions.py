@@ -33,7 +33,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
         schedules=extraction_schedules(catalog, assets, built),
         sensors=[
             raw_files_sensor(catalog, assets),
-            retraining_sensor(catalog, built["everything"]),
+            retraining_sensor(assets, workspace, built["everything"]),
         ],
         resources={"workspace": workspace, "engine": engine_resource(workspace)},
         executor=executor,

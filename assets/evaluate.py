@@ -52,7 +52,7 @@ def _scores(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         kinds={"pytorch", "parquet"},
         description=f"Where {system} ranks each held-out item, for every pool and seed.",
         code_version=code_version(
-            VERSION, each_scenario(catalog, lambda s: repr(s.candidates), names)
+            VERSION, each_scenario(catalog, lambda s: repr(s.candidates), names), ["candidates"]
         ),
     )
     def scores(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
@@ -78,7 +78,9 @@ def _recommendations(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         pool=GPU,
         kinds={"pytorch", "parquet"},
         description=f"The items that {system} recommends to each cold user, with titles.",
-        code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.top_n, names)),
+        code_version=code_version(
+            VERSION, each_scenario(catalog, lambda s: s.top_n, names), ["top_n"]
+        ),
     )
     def recommendations(
         context: dg.AssetExecutionContext, workspace: Workspace
@@ -122,6 +124,7 @@ def _leaderboard(catalog: Catalog) -> dg.AssetsDefinition:
                 ],
                 pairs,
             ),
+            ["published", "titles", "text_model", "systems", "training", "split"],
         ),
     )
     def leaderboard(

@@ -9,12 +9,12 @@ from assets.resources import Workspace
 from pipeline.catalog import Catalog, Scenario
 from pipeline.catalog.systems import EXPERIMENTS, SYSTEMS
 from pipeline.evaluate import VERSION as EVALUATE_VERSION
-from pipeline.train import PRESETS
 from pipeline.train import VERSION as TRAIN_VERSION
 from pipeline.train.experiments import VERSION
+from pipeline.train.preset_version import preset_version
 
 GROUP = "experiments"
-_VERSION = f"{TRAIN_VERSION}.{PRESETS}.{EVALUATE_VERSION}.{VERSION}"
+_VERSION = f"{TRAIN_VERSION}.{EVALUATE_VERSION}.{VERSION}"
 
 
 def experiment_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
@@ -39,7 +39,11 @@ def _experiment(catalog: Catalog, name: str) -> dg.AssetsDefinition:
         pool=GPU,
         kinds={"pytorch", "parquet"},
         description=f"Variants of {system}, trained and tested against the unchanged run.",
-        code_version=code_version(_VERSION, each_scenario(catalog, _reads, scenarios)),
+        code_version=code_version(
+            f"{_VERSION}.{preset_version(system)}",
+            each_scenario(catalog, _reads, scenarios),
+            _GROUPS,
+        ),
     )
     def experiment(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
         from pipeline.evaluate.experiment import run_experiment
@@ -50,6 +54,9 @@ def _experiment(catalog: Catalog, name: str) -> dg.AssetsDefinition:
         )
 
     return experiment
+
+
+_GROUPS = ("training", "experiment_seeds", "candidates")
 
 
 def _reads(scenario: Scenario) -> list[str]:
@@ -72,7 +79,9 @@ def _report(catalog: Catalog) -> dg.AssetsDefinition:
         group_name=GROUP,
         kinds={"parquet", "html"},
         code_version=code_version(
-            _VERSION, each_scenario(catalog, lambda s: [s.experiments, s.published], scenarios)
+            _VERSION,
+            each_scenario(catalog, lambda s: [s.experiments, s.published], scenarios),
+            ("experiments", "published"),
         ),
     )
     def ablation_report(

@@ -54,7 +54,9 @@ def _item_text(catalog: Catalog, pairs: Sequence[str]) -> dg.AssetsDefinition:
         group_name=GROUP,
         pool=GPU,
         kinds={"huggingface", "safetensors"},
-        code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.text_model, pairs)),
+        code_version=code_version(
+            VERSION, each_scenario(catalog, lambda s: s.text_model, pairs), ["text_model"]
+        ),
     )
     def item_text(
         context: dg.AssetExecutionContext,
@@ -89,6 +91,7 @@ def _generated_titles(catalog: Catalog, pairs: Sequence[str]) -> dg.AssetsDefini
                 ],
                 pairs,
             ),
+            ["titles", "domain_titles", "prompt_and_model", "engine"],
         ),
     )
     def generated_titles(

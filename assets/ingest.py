@@ -20,8 +20,8 @@ from pipeline.ingest.reviews import ingest_reviews
 from pipeline.markdown import table
 
 GROUP = "ingest"
-RAW_STATE = "state"
-"""Of a materialization of `raw`, what assets/sensors.py compares files with."""
+RAW_STATE_TAG = "coldbridge/raw_state"
+"""On a materialization of `raw`: sizes and times of the files when they were read."""
 
 
 class Refetch(dg.Config):
@@ -129,8 +129,9 @@ def _item_images(catalog: Catalog) -> dg.AssetsDefinition:
 
 
 def _read_from_raw(domain: Domain) -> dict[str, Any]:
-    """What decides a domain's tables: neither its images nor the models that read them."""
-    return parameters(dataclasses.replace(domain, images=None, features=None, download=None))
+    """What decides a domain's tables: not its title, its images or the models that read them."""
+    read = dataclasses.replace(domain, title="", images=None, features=None, download=None)
+    return parameters(read)
 
 
 def _download_result(dumps: Dumps) -> dg.MaterializeResult:
@@ -153,8 +154,8 @@ def _download_result(dumps: Dumps) -> dg.MaterializeResult:
 def _raw_result(files: RawFiles) -> dg.MaterializeResult:
     rows = [[role, str(path), f"{files.sizes[role]:,}"] for role, path in files.paths.items()]
     listed = table(["role", "file", "bytes"], rows, words=2)
-    state = {RAW_STATE: files.state} if files.state else {}
     return dg.MaterializeResult(
         data_version=dg.DataVersion(files.digest),
-        metadata={"files": dg.MetadataValue.md(listed), **state},
+        metadata={"files": dg.MetadataValue.md(listed)},
+        tags={RAW_STATE_TAG: files.state} if files.state else {},
     )

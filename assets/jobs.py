@@ -1,15 +1,18 @@
-"""Jobs: one for each stage, two that bring a whole scenario or a domain up to date, and two that
-check what is stored of it."""
+"""Jobs: one for each stage, two that bring a whole scenario or a domain up to date, two that check
+what is stored of it, and one that lists what is stale."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 
+from assets.causes import Staleness
+from assets.listing import listing
 from assets.partitions import Partitions
 from assets.pools import GPU
-from assets.recheck import recheck, told
-from assets.refresh import refresh
+from assets.recheck import recheck
+from assets.recheck import told as told_checks
+from assets.refresh import refresh_steps, told
 from assets.resources import Workspace
 
 STAGES = ("ingest", "prepare", "extract", "retrieve", "train", "evaluate", "experiments")
@@ -24,6 +27,7 @@ def jobs(assets: list[dg.AssetsDefinition], workspace: Workspace) -> list[Any]:
         _refresh_job("domain", partitions.domains, assets, workspace),
         _check_job("checks", partitions.scenarios, assets, workspace),
         _check_job("domain_checks", partitions.domains, assets, workspace),
+        _stale_job(assets, workspace),
     ]
 
 
@@ -65,9 +69,12 @@ def _refresh_job(
     is an op that launches a run for each stale asset partition, in order."""
 
     @dg.op(name=f"refresh_{name}", pool=GPU)
-    def refresh_stale(context: dg.OpExecutionContext) -> None:
-        done = refresh(assets, workspace, context.partition_key, context.instance, context.run_id)
-        context.log.info(f"{len(done)} asset partitions were stale and are fresh now")
+    def refresh_stale(context: dg.OpExecutionContext) -> dg.Output[None]:
+        steps = refresh_steps(
+            assets, workspace, context.partition_key, context.instance, within=context.run_id
+        )
+        context.log.info(f"{len(steps)} asset partitions were stale and are fresh now")
+        return dg.Output(None, metadata={"materialized": dg.MetadataValue.md(told(steps))})
 
     @dg.job(
         name=name,
@@ -92,8 +99,8 @@ def _check_job(
     def check_stored(context: dg.OpExecutionContext) -> None:
         failed = recheck(assets, workspace, context.partition_key, context.instance)
         if any(one.severity is dg.AssetCheckSeverity.ERROR for one in failed):
-            raise dg.Failure(f"did not pass:\n{told(failed)}", allow_retries=False)
-        context.log.info(f"{len(failed)} judgments did not pass\n{told(failed)}")
+            raise dg.Failure(f"did not pass:\n{told_checks(failed)}", allow_retries=False)
+        context.log.info(f"{len(failed)} judgments did not pass\n{told_checks(failed)}")
 
     @dg.job(
         name=name,
@@ -104,3 +111,25 @@ def _check_job(
         check_stored()
 
     return check_job
+
+
+def _stale_job(assets: list[dg.AssetsDefinition], workspace: Workspace) -> dg.JobDefinition:
+    @dg.op
+    def list_stale(context: dg.OpExecutionContext) -> dg.Output[None]:
+        found = listing(Staleness(assets, workspace, context.instance))
+        for line in found.as_text().splitlines():
+            context.log.info(line)
+        stale = dg.MetadataValue.md(found.as_markdown())
+        return dg.Output(None, metadata={"summary": found.summary(), "stale": stale})
+
+    @dg.job(
+        name="stale",
+        description=(
+            "List what is missing or stale of all scenarios and domains, and why, in the run's "
+            "log and as a table on its output. Nothing is materialized."
+        ),
+    )
+    def stale_job() -> None:
+        list_stale()
+
+    return stale_job

@@ -54,7 +54,7 @@ def prepare_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
 def _versioned(catalog: Catalog, scenarios: Iterable[str], *keys: str) -> str:
     """A code version that digests these fields of each of the scenarios."""
     read = each_scenario(catalog, lambda s: [repr(getattr(s, key)) for key in keys], scenarios)
-    return code_version(VERSION, read)
+    return code_version(VERSION, read, keys)
 
 
 def _common_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:

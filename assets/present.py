@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -24,14 +24,30 @@ _CELL_CHARACTERS = 60
 _PLOT_BYTES = 100_000
 
 
-def code_version(stage_version: str, parameters: Mapping[str, Any]) -> str:
+def code_version(
+    stage_version: str, parameters: Mapping[str, Any], groups: Sequence[str] = ()
+) -> str:
     """The stage's version, and by partition a digest of the parameters that are read for it.
 
     Dagster knows one code version an asset and calls all partitions stale where one has new
-    parameters; `partition_version` tells which it was.
+    parameters; `partition_version` tells which it was. `groups` names what is read, one name for
+    each of a list of values: `changed_groups` tells which of them it was.
     """
     digests = [f"{name}:{digest_json(read)[:8]}" for name, read in sorted(parameters.items())]
+    for name, read in sorted(parameters.items()) if groups else ():
+        values = [read] if len(groups) == 1 else read
+        named = zip(groups, values, strict=True)
+        digests += [f"{name}/{group}:{digest_json(value)[:4]}" for group, value in named]
     return " ".join([stage_version, *digests])
+
+
+def changed_groups(before: str, now: str, partition: str) -> list[str]:
+    """Which groups of parameters differ for a partition; none where versions do not name them."""
+    old, new = (
+        dict(part.rsplit(":", 1) for part in version.split(" ") if part.startswith(f"{partition}/"))
+        for version in (before, now)
+    )
+    return [name.partition("/")[2] for name in new if old.get(name, new[name]) != new[name]]
 
 
 def partition_version(code_version: str, partition: str) -> list[str]:

@@ -11,9 +11,10 @@ from assets.resources import Workspace
 from pipeline.catalog import Catalog
 from pipeline.catalog.rating_systems import FEATURE_EXPERIMENTS, RATING_EXPERIMENTS, RATING_SYSTEMS
 from pipeline.evaluate.ratings import VERSION as EVALUATE_VERSION
-from pipeline.train.ratings import PRESETS
+from pipeline.train.preset_version import preset_version
 from pipeline.train.ratings import VERSION as TRAIN_VERSION
 
+_PRESETS = "pipeline.train.ratings.presets"
 _FEATURES = ("item_multimodal", "review_features")
 """Artifacts of domains; whatever else a rating system reads is of its scenario."""
 
@@ -72,7 +73,7 @@ def _weights(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         kinds={"pytorch", "safetensors"},
         description=f"Weights of {system}, one file for each cold ratio and seed.",
         code_version=code_version(
-            f"{TRAIN_VERSION}.{PRESETS}",
+            f"{TRAIN_VERSION}.{preset_version(system, _PRESETS)}",
             each_scenario(
                 catalog,
                 lambda s: [
@@ -83,6 +84,7 @@ def _weights(catalog: Catalog, system: str) -> dg.AssetsDefinition:
                 ],
                 names,
             ),
+            ["training", "seed", "cold_ratios", "cold_items"],
         ),
     )
     def weights(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
@@ -111,7 +113,9 @@ def _predictions(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         kinds={"pytorch", "parquet"},
         description=f"What {system} predicts for each hidden rating, for every cold ratio.",
         code_version=code_version(
-            EVALUATE_VERSION, each_scenario(catalog, lambda s: rating_range(s.name), names)
+            EVALUATE_VERSION,
+            each_scenario(catalog, lambda s: rating_range(s.name), names),
+            ["rating_range"],
         ),
     )
     def predictions(
@@ -141,7 +145,7 @@ def _leaderboard(catalog: Catalog) -> dg.AssetsDefinition:
         group_name="evaluate",
         kinds={"parquet", "html"},
         code_version=code_version(
-            EVALUATE_VERSION, each_scenario(catalog, lambda s: s.systems, names)
+            EVALUATE_VERSION, each_scenario(catalog, lambda s: s.systems, names), ["systems"]
         ),
     )
     def rating_leaderboard(
@@ -169,7 +173,7 @@ def _experiment(catalog: Catalog, name: str) -> dg.AssetsDefinition:
         kinds={"pytorch", "parquet"},
         description=f"Variants of {system}, trained and tested against the unchanged run.",
         code_version=code_version(
-            f"{TRAIN_VERSION}.{PRESETS}.{EVALUATE_VERSION}",
+            f"{TRAIN_VERSION}.{preset_version(system, _PRESETS)}.{EVALUATE_VERSION}",
             each_scenario(
                 catalog,
                 lambda s: [
@@ -180,6 +184,7 @@ def _experiment(catalog: Catalog, name: str) -> dg.AssetsDefinition:
                 ],
                 names,
             ),
+            ["training", "experiment_seeds", "cold_ratios"],
         ),
     )
     def experiment(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
@@ -209,7 +214,9 @@ def _report(catalog: Catalog) -> dg.AssetsDefinition:
         group_name="experiments",
         kinds={"parquet", "html"},
         code_version=code_version(
-            EVALUATE_VERSION, each_scenario(catalog, lambda s: s.experiments, names)
+            EVALUATE_VERSION,
+            each_scenario(catalog, lambda s: s.experiments, names),
+            ["experiments"],
         ),
     )
     def rating_ablation_report(

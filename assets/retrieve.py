@@ -35,7 +35,9 @@ def _title_vectors(catalog: Catalog, pairs: Sequence[str]) -> dg.AssetsDefinitio
         group_name=GROUP,
         pool=GPU,
         kinds={"huggingface", "safetensors"},
-        code_version=code_version(VERSION, each_scenario(catalog, lambda s: s.text_model, pairs)),
+        code_version=code_version(
+            VERSION, each_scenario(catalog, lambda s: s.text_model, pairs), ["text_model"]
+        ),
     )
     def title_vectors(
         context: dg.AssetExecutionContext, workspace: Workspace, engine: dg.ResourceParam[Engine]

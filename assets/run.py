@@ -1,43 +1,49 @@
-"""`python -m assets.run NAME`: bring a scenario up to date and print its leaderboard, or a
-domain with all that is made of it alone."""
+"""`python -m assets.run NAME...`: bring scenarios up to date and print their leaderboards, or
+domains with all that is made of them alone."""
 
 import argparse
 import logging
-import os
 import time
 
-import dagster as dg
-
+from assets.command import check_names, open_instance
 from assets.definitions import all_assets
+from assets.jobs import STAGES
 from assets.partitions import Partitions
-from assets.refresh import refresh
-from assets.resources import PROJECT, Workspace
+from assets.refresh import Step, refresh_steps
+from assets.resources import Workspace
 from pipeline.catalog import Scenario
 from pipeline.catalog.systems import artifacts_of
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", help="a scenario or a domain of data/catalog.toml")
+    parser.add_argument("names", nargs="+", help="scenarios or domains of data/catalog.toml")
+    parser.add_argument("--only", choices=STAGES, help="one stage; all others stay as they are")
+    parser.add_argument(
+        "--force", default="", metavar="ASSET[,ASSET]", help="run these though they be fresh"
+    )
     arguments = parser.parse_args()
     log_to_console()
-    started = time.perf_counter()
     workspace = Workspace()
+    check_names(parser, workspace.catalog, arguments.names)
+    force = arguments.force.split(",") if arguments.force else []
+    for name in arguments.names:
+        _bring_up_to_date(workspace, name, arguments.only, force)
+    print("UI:              make dev, then http://127.0.0.1:3000")
+
+
+def _bring_up_to_date(workspace: Workspace, name: str, only: str | None, force: list[str]) -> None:
+    started = time.perf_counter()
     catalog = workspace.catalog
-    if arguments.name not in {**catalog.scenarios, **catalog.domains}:
-        parser.error(
-            f"unknown scenario {arguments.name!r}; known: {', '.join(catalog.scenarios)}; "
-            f"domains: {', '.join(catalog.domains)}"
+    with open_instance() as instance:
+        steps = refresh_steps(
+            all_assets(catalog), workspace, name, instance, only=only, force=force
         )
-    os.chdir(PROJECT)  # dagster.yaml keeps its state in data/.dagster, relative to the root
-    os.environ.setdefault("DAGSTER_HOME", str(PROJECT))
-    with dg.DagsterInstance.get() as instance:
-        done = refresh(all_assets(catalog), workspace, arguments.name, instance)
-    if arguments.name in catalog.scenarios:
-        print(workspace.store.read_text(f"dataset_card/{arguments.name}", ".md"))
-    if arguments.name in Partitions(catalog).pairs:
-        _print_leaderboard(workspace, catalog.scenarios[arguments.name])
-    _print_done(done, time.perf_counter() - started)
+    if only is None and name in catalog.scenarios:
+        print(workspace.store.read_text(f"dataset_card/{name}", ".md"))
+    if only in (None, "evaluate") and name in Partitions(catalog).pairs:
+        _print_leaderboard(workspace, catalog.scenarios[name])
+    _print_done(steps, time.perf_counter() - started)
 
 
 def log_to_console() -> None:
@@ -61,14 +67,12 @@ def _print_leaderboard(workspace: Workspace, scenario: Scenario) -> None:
     print(f"Recommendations: {recommendations}, a table for each system")
 
 
-def _print_done(done: list[str], seconds: float) -> None:
-    if done:
-        print(
-            f"Materialized {len(done)} asset partitions, those that were stale, in {seconds:.0f} s."
-        )
+def _print_done(steps: list[Step], seconds: float) -> None:
+    if steps:
+        count = f"{len(steps)} asset partitions"
+        print(f"Materialized {count}, those that were stale, in {seconds:.0f} s.")
     else:
         print(f"Nothing was missing or stale, nothing was recomputed ({seconds:.0f} s).")
-    print("UI:              make dev, then http://127.0.0.1:3000")
 
 
 if __name__ == "__main__":

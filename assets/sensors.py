@@ -3,11 +3,10 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import dagster as dg
 
-from assets.ingest import RAW_STATE
+from assets.ingest import RAW_STATE_TAG
 from pipeline.catalog import Catalog, Domain
 from pipeline.ingest.raw_state import raw_state
 
@@ -83,11 +82,10 @@ def _requests(
     ]
 
 
-def _state_of(record: dg.EventLogRecord) -> Any:
+def _state_of(record: dg.EventLogRecord) -> str | None:
     """What `raw` found; None where it was materialized before it wrote that down."""
     assert record.asset_materialization is not None
-    found = record.asset_materialization.metadata.get(RAW_STATE)
-    return found.value if found else None
+    return (record.asset_materialization.tags or {}).get(RAW_STATE_TAG)
 
 
 def _has(asset: dg.AssetsDefinition, partition: str) -> bool:

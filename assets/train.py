@@ -8,7 +8,8 @@ from assets.present import code_version, each_scenario, materialized, observed
 from assets.resources import Workspace
 from pipeline.catalog import Catalog
 from pipeline.catalog.systems import ENCODER_INPUTS, SYSTEMS
-from pipeline.train import PRESETS, VERSION
+from pipeline.train import VERSION
+from pipeline.train.preset_version import function_version, preset_version
 
 GROUP = "train"
 
@@ -21,6 +22,7 @@ def train_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
 
 def _encoders(catalog: Catalog) -> dg.AssetsDefinition:
     names = Partitions(catalog).resting_on("encoders")
+    run = function_version("pipeline.train.presets.lgcd", "encoders_run")
 
     @dg.asset(
         deps=own_partitions(ENCODER_INPUTS, names),
@@ -29,7 +31,9 @@ def _encoders(catalog: Catalog) -> dg.AssetsDefinition:
         pool=GPU,
         kinds={"pytorch", "safetensors"},
         code_version=code_version(
-            f"{VERSION}.{PRESETS}", each_scenario(catalog, lambda s: repr(s.training), names)
+            f"{VERSION}.{run}",
+            each_scenario(catalog, lambda s: repr(s.training), names),
+            ["training"],
         ),
     )
     def encoders(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
@@ -54,7 +58,9 @@ def _weights(catalog: Catalog, system: str) -> dg.AssetsDefinition:
         kinds={"pytorch", "safetensors"},
         description=f"Weights of {system}, one file a seed, at the best validation epoch.",
         code_version=code_version(
-            f"{VERSION}.{PRESETS}", each_scenario(catalog, lambda s: repr(s.training), names)
+            f"{VERSION}.{preset_version(system)}",
+            each_scenario(catalog, lambda s: repr(s.training), names),
+            ["training"],
         ),
     )
     def weights(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:

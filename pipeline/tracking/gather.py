@@ -12,9 +12,9 @@ from pipeline.digest import digest_json
 from pipeline.store import Store
 from pipeline.tracking import VERSION
 from pipeline.tracking.record import Point, Record, flattened, metric_name
-from pipeline.train import PRESETS
 from pipeline.train import VERSION as TRAIN_VERSION
 from pipeline.train.loop import FitReport
+from pipeline.train.preset_version import preset_version
 from pipeline.train.ratings import PRESETS as RATING_PRESETS
 from pipeline.train.ratings import VERSION as RATING_TRAIN_VERSION
 from pipeline.train.ratings.reports import load_stage_reports
@@ -48,7 +48,7 @@ def _runs(scenario: Scenario, store: Store) -> Iterator[Record]:
                     {"": report} if report else {},
                     {"system": system, "seed": str(seed)}
                     | _inputs(SYSTEMS[system], scenario, store, seed)
-                    | _versions(f"{TRAIN_VERSION}.{PRESETS}"),
+                    | _versions(f"{TRAIN_VERSION}.{preset_version(system)}"),
                     scenario,
                     store,
                 )

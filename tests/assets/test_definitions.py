@@ -267,7 +267,8 @@ RECOMMENDATIONS = {f"recommendations/{s}" for s in SYSTEMS}
     [
         ({}, set()),
         # The title of a domain is part of the prompts for generated titles.
-        ({"food_title": 'title = "groceries"'}, INGEST | {"generated_titles", "dataset_card"}),
+        ({"food_title": 'title = "groceries"'}, {"generated_titles", "dataset_card"}),
+        ({"food_title": 'title = "food"\nkeep_repeats = true'}, INGEST),
         ({"filters": "filters = { k_core = 5 }"}, {"interactions", "dataset_card"}),
         ({"clicks": "clicks = { negatives = 2 }"}, {"clicks"}),
         ({"split": "split = { valid = 0.2, test = 0.5 }"}, {"sequences"}),

@@ -1,10 +1,13 @@
-"""Bringing a scenario up to date. Also guards what assets/refresh.py uses of Dagster's insides."""
+"""Bringing a scenario up to date. Also guards what assets/recorded.py uses of Dagster's insides."""
 
 import functools
 import gzip
 import json
+import os
 import re
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,16 +16,20 @@ import pytest
 from dagster._core.errors import DagsterAssetCheckFailedError
 
 import assets.checks
+import assets.ingest
 import assets.prepare
+import assets.present
+from assets.causes import Cause, Part
 from assets.checks import checks_of
 from assets.definitions import all_assets, build_defs
 from assets.ingest import ingest_assets
 from assets.prepare import prepare_assets
-from assets.refresh import refresh
-from assets.resources import Workspace
+from assets.refresh import Step, refresh, told
+from assets.resources import PROJECT, Workspace
 from pipeline.finding import Finding
 from pipeline.ingest import sample
 from pipeline.outcome import Outcome
+from pipeline.store import Store
 
 Refresh = Callable[..., list[str]]
 
@@ -47,10 +54,10 @@ def refreshed(
     tiny = functools.partial(sample.WorldConfig, food_users=60, kitchen_users=60, shared_users=80)
     monkeypatch.setattr(sample, "WorldConfig", tiny)
 
-    def call(**changes: str) -> list[str]:
+    def call(only: str | None = None, force: Sequence[str] = (), **changes: str) -> list[str]:
         current = workspace(**changes)
         assets = [*ingest_assets(current.catalog), *prepare_assets(current.catalog)]
-        return refresh(assets, current, "small", instance)
+        return refresh(assets, current, "small", instance, only=only, force=force)
 
     return call
 
@@ -75,11 +82,33 @@ def test_what_is_missing_is_materialized_in_topological_order(refreshed: Refresh
         assert done.index(f"raw[{domain}]") < done.index(f"items[{domain}]")
 
 
-def test_a_second_call_does_nothing(refreshed: Refresh, instance: dg.DagsterInstance) -> None:
-    refreshed()
-    runs = instance.get_runs_count()
-    assert refreshed() == []
-    assert instance.get_runs_count() == runs
+_AGAIN = """
+import sys
+import dagster as dg
+from assets.ingest import ingest_assets
+from assets.prepare import prepare_assets
+from assets.refresh import Step, refresh, told
+from assets.resources import PROJECT, Workspace
+workspace = Workspace(data=sys.argv[1])
+assets = [*ingest_assets(workspace.catalog), *prepare_assets(workspace.catalog)]
+with dg.DagsterInstance.local_temp(sys.argv[2]) as instance:
+    print(refresh(assets, workspace, "small", instance), instance.get_runs_count() == 11)
+print({"torch", "vllm", "transformers", "faiss", "sentence_transformers"} & set(sys.modules))
+"""
+
+
+def test_a_fresh_process_finds_nothing_to_do_and_loads_no_model(
+    workspace: Callable[..., Workspace], refreshed: Refresh, tmp_path: Path
+) -> None:
+    del refreshed  # for its tiny world
+    current, home = workspace(), tmp_path / "home"
+    home.mkdir()
+    assets = [*ingest_assets(current.catalog), *prepare_assets(current.catalog)]
+    with dg.DagsterInstance.local_temp(str(home)) as instance:
+        assert len(refresh(assets, current, "small", instance)) == 11
+    command = [sys.executable, "-c", _AGAIN, str(tmp_path), str(home)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-2:] == ["[] True", "set()"]
 
 
 def test_a_changed_k_core_reruns_what_changes_and_its_return_restores_every_digest(
@@ -106,10 +135,86 @@ def test_a_changed_split_leaves_what_is_above_it_alone(refreshed: Refresh) -> No
     assert refreshed(split="split = { valid = 0.1, test = 0.6 }") == PREPARE[3:]
 
 
-def test_a_domains_new_title_is_cut_off_below_ingest(refreshed: Refresh) -> None:
+def test_a_domains_new_title_and_a_rule_that_takes_nothing_away_stop_early(
+    refreshed: Refresh, caplog: pytest.LogCaptureFixture
+) -> None:
     refreshed()
-    done = refreshed(food_title='title = "groceries"')
-    assert set(done) == {"raw[food]", "reviews[food]", "items[food]", CARD}
+    assert refreshed(food_title='title = "groceries"') == [CARD]
+    assert refreshed() == [CARD]
+    caplog.set_level("INFO", "pipeline.refresh")
+    done = refreshed(food_title='title = "food"\nmax_dropped_share = 0.5')
+    assert done == ["raw[food]", "items[food]", "reviews[food]"]
+    said = [record.getMessage() for record in caplog.records if "recomputed" in record.msg]
+    # The card reads items and reviews too: below each of them are all five of the scenario.
+    assert said == [
+        "raw[food]: recomputed, same digest: 5 assets below stayed fresh",
+        "items[food]: recomputed, same digest: 5 assets below stayed fresh",
+        "reviews[food]: recomputed, same digest: 5 assets below stayed fresh",
+    ]
+
+
+def test_files_that_are_not_what_was_recorded_are_made_again_and_nothing_below_them(
+    refreshed: Refresh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def power_cut(*arguments: object) -> None:
+        raise RuntimeError("after the file was written, before Dagster knew of it")
+
+    refreshed()
+    os.utime(tmp_path / "raw/food.json.gz", (1, 1))
+    Store(tmp_path / "store").delete("sequences/small", ".parquet")
+    with monkeypatch.context() as patch:
+        patch.setattr(assets.present, "_metadata", power_cut)
+        with pytest.raises(RuntimeError, match="before Dagster knew"):
+            refreshed(only="prepare", filters="filters = { k_core = 3 }")
+    # With the parameters as they were, interactions would pass for fresh but for their digest.
+    assert refreshed() == ["raw[food]", INTERACTIONS, "sequences[small]"]
+    assert refreshed(force=["vocabulary"]) == ["vocabulary[small]"]
+
+
+def test_one_stage_alone_leaves_the_others_as_they_are(refreshed: Refresh) -> None:
+    with pytest.raises(ValueError, match=r"interactions\[small\] reads items\[food\].*never"):
+        refreshed(only="prepare")
+    assert set(refreshed(only="ingest")) == INGEST
+    changed = 'title = "food"\nmax_dropped_share = 0.5'
+    assert refreshed(only="prepare", food_title=changed) == PREPARE
+    assert refreshed(food_title=changed) == ["raw[food]", "items[food]", "reviews[food]"]
+
+
+def test_unknown_stages_and_assets_are_refused_with_the_known_ones(refreshed: Refresh) -> None:
+    with pytest.raises(ValueError, match=r"no stage 'cook'; it has ingest, prepare"):
+        refreshed(only="cook")
+    with pytest.raises(ValueError, match=r"no asset 'soup' to force here; known: raw, items"):
+        refreshed(force=["soup"])
+
+
+def test_what_was_done_is_told_as_a_table() -> None:
+    causes = [Cause("data", "reviews[food]"), Cause("parameters", "filters")]
+    first = Part(dg.AssetKey("interactions"), "small")
+    below = Part(dg.AssetKey("vocabulary"), "small")
+    steps = [
+        Step(part=first, causes=causes, seconds=1.25, is_same=False),
+        Step(part=first, causes=causes[:1], seconds=2, is_same=True, spared=[below]),
+    ]
+    assert told([]) == "Nothing was missing or stale."
+    assert told(steps).replace("\\", "").splitlines()[2:] == [
+        "| interactions[small] | data: reviews[food]; parameters: filters | 1.2 | new content |",
+        "| interactions[small] | data: reviews[food] | 2.0 "
+        "| same digest: 1 assets below stayed fresh |",
+    ]
+
+
+def test_a_second_refresh_at_the_same_time_is_refused(
+    refreshed: Refresh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(*arguments: object) -> Outcome:
+        refreshed()
+        raise AssertionError("two refreshes at once")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(assets.ingest, "ingest_items", meanwhile)
+        with pytest.raises(ValueError, match=r"another refresh is at work on .*small, process"):
+            refreshed()
+    assert "items[food]" in refreshed()  # the lock went with the refresh that held it
 
 
 def test_another_scenarios_parameters_concern_nobody_else(refreshed: Refresh) -> None:

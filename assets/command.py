@@ -1,0 +1,27 @@
+"""What the commands of this folder share: names of the catalog, and Dagster's instance."""
+
+import os
+from argparse import ArgumentParser
+from collections.abc import Sequence
+
+import dagster as dg
+
+from assets.resources import PROJECT
+from pipeline.catalog import Catalog
+
+
+def check_names(parser: ArgumentParser, catalog: Catalog, names: Sequence[str]) -> None:
+    """Exit with the parser's error where a name is neither a scenario nor a domain."""
+    for name in names:
+        if name not in {**catalog.scenarios, **catalog.domains}:
+            parser.error(
+                f"unknown scenario {name!r}; known: {', '.join(catalog.scenarios)}; "
+                f"domains: {', '.join(catalog.domains)}"
+            )
+
+
+def open_instance() -> dg.DagsterInstance:
+    """The one that the UI shows too."""
+    os.chdir(PROJECT)  # dagster.yaml keeps its state in data/.dagster, relative to the root
+    os.environ.setdefault("DAGSTER_HOME", str(PROJECT))
+    return dg.DagsterInstance.get()
