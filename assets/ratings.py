@@ -184,7 +184,7 @@ def _experiment(catalog: Catalog, name: str) -> dg.AssetsDefinition:
                 ],
                 names,
             ),
-            ["training", "experiment_seeds", "cold_ratios"],
+            ["training", "experiment_seeds", "feature_sources", "cold_ratios"],
         ),
     )
     def experiment(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
