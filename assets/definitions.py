@@ -9,6 +9,7 @@ from assets.ingest import ingest_assets
 from assets.jobs import jobs
 from assets.prepare import prepare_assets
 from assets.ratings import rating_assets
+from assets.report import report_asset
 from assets.resources import Workspace, engine_resource
 from assets.retrieve import retrieve_assets
 from assets.train import train_assets
@@ -30,7 +31,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
 
 def all_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
     """The assets of all stages, in the order in which data walks through them."""
-    return [
+    assets = [
         *ingest_assets(catalog),
         *prepare_assets(catalog),
         *extract_assets(catalog),
@@ -40,6 +41,7 @@ def all_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         *experiment_assets(catalog),
         *rating_assets(catalog),
     ]
+    return [*assets, report_asset(catalog, assets)]
 
 
 defs = build_defs(Workspace())

@@ -35,6 +35,8 @@ def main() -> None:
         print(workspace.store.read_text(f"dataset_card/{arguments.name}", ".md"))
     if arguments.name in Partitions(catalog).pairs:
         _print_leaderboard(workspace, arguments.name)
+    if arguments.name in catalog.scenarios:
+        print(f"Report:          {workspace.store.path(f'report/{arguments.name}', '.html')}")
     _print_done(done, time.perf_counter() - started)
 
 
@@ -53,7 +55,6 @@ def _print_leaderboard(workspace: Workspace, scenario: str) -> None:
     print(store.read_text(f"leaderboard/{scenario}", ".md"))
     titles = store.read_table(f"generated_titles/{scenario}", ["part"])["part"].to_pylist()
     print(f"The LLM wrote titles for {titles.count('single')} single-domain users.")
-    print(f"Report:          {store.path(f'leaderboard/{scenario}', '.html')}")
     print(f"Recommendations: {store.path(f'recommendations/{scenario}/lgcd', '.parquet')}")
 
 

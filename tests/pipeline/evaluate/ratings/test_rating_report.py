@@ -12,6 +12,7 @@ from pipeline.evaluate.background import Provenance, Upstream
 from pipeline.evaluate.cost import Scoring
 from pipeline.evaluate.ratings.background import RatingBackground, RatingCost, RatioSize
 from pipeline.evaluate.ratings.leaderboard import build_rating_leaderboard
+from pipeline.evaluate.ratings.leaderboard_report import RatingReport, html_report, markdown_report
 from pipeline.evaluate.ratings.plots import (
     FeatureMap,
     binned_means,
@@ -23,7 +24,6 @@ from pipeline.evaluate.ratings.plots import (
     two_axes,
 )
 from pipeline.evaluate.ratings.published import DIFFCDR_CELLS, DIFFCDR_METHODS
-from pipeline.evaluate.ratings.report import RatingReport, html_report, markdown_report
 from pipeline.evaluate.significance import Bootstrap
 from tests.pipeline.evaluate.ratings.prediction_tables import both_parts, off_by
 from tests.pipeline.evaluate.ratings.prediction_tables import predicted as hand_made

@@ -21,9 +21,9 @@ from pipeline.evaluate.document import (
     to_markdown,
 )
 from pipeline.evaluate.leaderboard import build_leaderboard
+from pipeline.evaluate.leaderboard_report import Report, html_report, markdown_report
 from pipeline.evaluate.plots import hit_rate_bars, training_curves
 from pipeline.evaluate.published import published_table
-from pipeline.evaluate.report import Report, html_report, markdown_report
 from pipeline.evaluate.significance import Bootstrap
 
 NASTY = "<script>alert('$x$')</script> | **Tea** & [a](http)"
