@@ -51,7 +51,9 @@ def interval_chart(
     The axis holds all intervals, and zero with `from_zero`; `ends` are what it holds beside, so
     that several charts can share theirs.
     """
-    low, high = _reach(marks, from_zero, (*(ends or ()), *([reference] if reference else [])))
+    low, high = _reach(
+        marks, from_zero, (*(ends or ()), *([] if reference is None else [reference]))
+    )
     left, right = _LABELS, _WIDTH - _VALUES
     height = 10 + _LINE * len(marks) + 34
 
