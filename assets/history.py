@@ -68,13 +68,13 @@ def _step(place: Place, instance: dg.DagsterInstance) -> Step | None:
     made = records[0].asset_materialization if records else None
     if made is None:
         return None
-    version = (made.tags or {}).get("dagster/code_version", "")
-    seconds, digest = made.metadata.get("seconds"), made.metadata.get("digest")
+    tags, seconds = made.tags or {}, made.metadata.get("seconds")
+    version = partition_version(tags.get("dagster/code_version", ""), partition)
     return Step(
         name=key.to_user_string(),
         partition=partition,
-        digest=str(digest.value) if digest else "",
-        version=" ".join(partition_version(version, partition)),
+        digest=tags.get("dagster/data_version", ""),
+        version=" ".join(version),
         made=f"{datetime.fromtimestamp(records[0].timestamp, UTC):%Y-%m-%d %H:%M:%S}",
         seconds=seconds.value if isinstance(seconds, dg.FloatMetadataValue) else None,
     )
