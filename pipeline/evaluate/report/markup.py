@@ -64,17 +64,20 @@ def _part(part: Part) -> str:
     )
 
 
-def _blocks(blocks: Sequence[Block], title: str) -> str:
-    """Blocks in their order; a table without a caption is called as the heading above it."""
+def _blocks(blocks: Sequence[Block], title: str, fold: str = "") -> str:
+    """Blocks in their order; a table without a caption is called as the heading above it.
+
+    Inside a `fold` its summary comes before, so that no two tables have one name.
+    """
     printed = []
     for block in blocks:
         if isinstance(block, Heading):
             title = block.text
-        printed.append(_block(block, title))
+        printed.append(_block(block, title, fold))
     return "\n".join(printed)
 
 
-def _block(block: Block, title: str) -> str:
+def _block(block: Block, title: str, fold: str) -> str:
     match block:
         case Heading(text, level):
             return f"<h{level}>{html.escape(text)}</h{level}>"
@@ -83,7 +86,8 @@ def _block(block: Block, title: str) -> str:
         case Bullets(items):
             return "<ul>" + "".join(f"<li>{html.escape(item)}</li>" for item in items) + "</ul>"
         case Grid():
-            return _table(block, block.caption or title)
+            caption = block.caption or title
+            return _table(block, caption if fold in ("", caption) else f"{fold}: {caption}")
         case Chart():
             return _figure(block)
         case Charts(charts, small):
@@ -97,7 +101,7 @@ def _block(block: Block, title: str) -> str:
         case Fold(summary, blocks):
             return (
                 f"<details><summary>{html.escape(summary)}</summary>\n"
-                f"{_blocks(blocks, summary)}\n</details>"
+                f"{_blocks(blocks, summary, summary)}\n</details>"
             )
 
 
@@ -113,7 +117,7 @@ def _table(grid: Grid, caption: str) -> str:
     body = "\n".join(_row(row, grid) for row in grid.rows)
     name = html.escape(caption, quote=True)
     return (
-        f'<div class="wide" role="region" aria-label="{name}" tabindex="0"><table>'
+        f'<div class="wide" role="group" aria-label="{name}" tabindex="0"><table>'
         f'<caption class="unseen">{html.escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>"
     )

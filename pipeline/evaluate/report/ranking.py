@@ -92,6 +92,11 @@ def _place(domain: str) -> str:
     return f"in {domain}"
 
 
+def _ranked(scenario: Scenario, board: Board) -> list[str]:
+    """The domains that have test users."""
+    return [domain for domain in scenario.domains if _place(domain) in board.places]
+
+
 def _board(report: Report, valid: pa.Table) -> Board:
     ours = tuple(system for system in report.systems if system in OURS)
     return Board(
@@ -143,15 +148,14 @@ def _published(report: Report, left_out: list[str]) -> list[Part]:
 
 def _slices(scenario: Scenario, store: Store, board: Board, test: pa.Table) -> tuple[Block, ...]:
     blocks: list[Block] = [slices_told(_METRIC)]
-    for domain in scenario.domains:
+    for domain in _ranked(scenario, board):
         place = _place(domain)
         rankings = {one.system: one for one in read_rankings(test, domain, _POOL)}
         chosen = [rankings[system] for system in board.pair(place)]
+        kinds = {one.system: board.kind(one.system, place) for one in chosen}
         blocks.append(Heading(f"Target domain: {domain}", 3))
         for found in ranking_slices(scenario, store, chosen, _METRIC):
-            blocks += slice_blocks(
-                found, {one.system: board.kind(one.system, place) for one in chosen}
-            )
+            blocks += slice_blocks(found, kinds, place)
     return tuple(blocks)
 
 
@@ -172,7 +176,7 @@ def _examples(scenario: Scenario, store: Store, board: Board, left_out: list[str
         names = ", ".join(map(shown, missing))
         left_out.append(f"Examples of recommendations: there are none of {names} yet.")
         return []
-    pairs = {domain: board.pair(_place(domain)) for domain in scenario.domains}
+    pairs = {domain: board.pair(_place(domain)) for domain in _ranked(scenario, board)}
     blocks = example_blocks(ranking_examples(scenario, store, pairs), board.looked_at)
     return [Part(anchor="examples", title="Examples", blocks=tuple(blocks))]
 

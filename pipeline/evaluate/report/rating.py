@@ -143,7 +143,7 @@ def _slices(report: RatingReport, board: Board, store: Store) -> tuple[Block, ..
         kinds = {one.system: board.kind(one.system, place) for one in systems}
         blocks.append(Heading(f"Cold ratio {ratio:g}", 3))
         for found in rating_slices(report.scenario, store, ratio, systems, _METRIC):
-            blocks += slice_blocks(found, kinds)
+            blocks += slice_blocks(found, kinds, place)
     return tuple(blocks)
 
 

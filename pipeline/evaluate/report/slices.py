@@ -7,7 +7,7 @@ Letters: N cases (users where items are ranked, ratings where ratings are predic
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -79,8 +79,9 @@ def even_bins(value_N: np.ndarray, most: int = _MOST) -> list[tuple[str, np.ndar
     return bins
 
 
-def slice_blocks(found: Slices, kinds: Mapping[str, Kind]) -> list[Block]:
+def slice_blocks(found: Slices, kinds: Mapping[str, Kind], place: str) -> list[Block]:
     """A chart for each system, and the table; `kinds` are the systems' shapes."""
+    found = replace(found, metric=f"{found.metric} {place}")
     charts = tuple(
         interval_chart(
             f"{shown(system)}: {found.metric} by {found.values}",
@@ -93,7 +94,7 @@ def slice_blocks(found: Slices, kinds: Mapping[str, Kind]) -> list[Block]:
     return [
         Heading(found.title, 4),
         Charts(charts),
-        Fold(f"Figures: {found.title.lower()}", (_grid(found, tuple(kinds)),)),
+        Fold(f"{found.metric} by {found.values}", (_grid(found, tuple(kinds)),)),
     ]
 
 

@@ -113,9 +113,10 @@ def test_tables_have_captions_and_scopes_and_drawings_have_names() -> None:
 
 def test_a_table_is_called_as_the_heading_above_it_unless_it_has_a_caption() -> None:
     rows = ((Cell("a"),),)
-    blocks = (Heading("Above", 3), Grid(("x",), rows), Grid(("x",), rows, caption="Own"))
+    own = Grid(("x",), rows, caption="Own")
+    blocks = (Heading("Above", 3), Grid(("x",), rows), own, Fold("More", (own,)))
     text = to_page("t", [], "", [Part(anchor="p", title="Part", blocks=blocks)])
-    assert re.findall(r"<caption[^>]*>(.*?)</caption>", text) == ["Above", "Own"]
+    assert re.findall(r"<caption[^>]*>(.*?)</caption>", text) == ["Above", "Own", "More: Own"]
 
 
 def test_markdown_leaves_drawings_out_and_shows_what_the_page_folds() -> None:

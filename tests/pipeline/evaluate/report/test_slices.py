@@ -51,7 +51,7 @@ def test_a_bin_holds_the_mean_of_its_users_and_the_paired_difference() -> None:
     assert short.figures["sasrec"].mean == 0.5
     assert short.difference and long.difference
     assert (short.difference.mean, long.difference.mean) == (0.5, -0.5)
-    text = to_markdown(slice_blocks(found, {"lgcd": "ours", "sasrec": "rival"}))
+    text = to_markdown(slice_blocks(found, {"lgcd": "ours", "sasrec": "rival"}, "in food"))
     assert "| Items | Users | LGCD | SASRec | Difference |" in text
     assert "| 2 | 50 | 0.0000 (0.000 to 0.000) | 0.5000 (0.500 to 0.500) | -0.5000" in text
 
