@@ -96,11 +96,14 @@ def _standing(row: Row, board: Board, place: str) -> str:
 
 def how_to_read(board: Board) -> list[Block]:
     direction = "Lowest" if board.lower_is_better else "Highest"
+    chosen = (
+        f" Quoted above: {shown(board.chosen)}, which they prefer of ours." if board.chosen else ""
+    )
     return [
         Paragraph(
             f"{direction} mean over the columns first; the best of each is bold. In parentheses:"
             " 95 % interval over users. p: paired test against the baseline to beat, which"
-            " validation users chose."
+            f" validation users chose.{chosen}"
         )
     ]
 
