@@ -11,6 +11,7 @@ from assets.ingest import ingest_assets
 from assets.jobs import jobs
 from assets.prepare import prepare_assets
 from assets.ratings import rating_assets
+from assets.report import report_asset
 from assets.resources import Workspace, engine_resource
 from assets.retraining import retraining_sensor
 from assets.retrieve import retrieve_assets
@@ -42,7 +43,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
 
 def all_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
     """The assets of all stages, in the order in which data walks through them."""
-    return [
+    assets = [
         *ingest_assets(catalog),
         *prepare_assets(catalog),
         *extract_assets(catalog),
@@ -53,6 +54,7 @@ def all_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         *rating_assets(catalog),
         *tracking_assets(catalog),
     ]
+    return [*assets, report_asset(catalog, assets)]
 
 
 defs = build_defs(Workspace())

@@ -109,7 +109,7 @@ def _leaderboard(catalog: Catalog) -> dg.AssetsDefinition:
         deps=[*compared, *by_models, *own_partitions(_PREPARED, pairs)],
         partitions_def=partitions_of(pairs),
         group_name=GROUP,
-        kinds={"parquet", "html"},
+        kinds={"parquet", "markdown"},
         code_version=code_version(
             VERSION,
             each_scenario(
@@ -130,7 +130,7 @@ def _leaderboard(catalog: Catalog) -> dg.AssetsDefinition:
     def leaderboard(
         context: dg.AssetExecutionContext, workspace: Workspace
     ) -> dg.MaterializeResult:
-        """All systems side by side: Parquet, Markdown and one HTML page with plots."""
+        """All systems side by side, with intervals and tests: Parquet and Markdown."""
         from pipeline.evaluate.scores import compare_systems
 
         scenario = workspace.scenario(context.partition_key)

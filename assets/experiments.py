@@ -77,7 +77,7 @@ def _report(catalog: Catalog) -> dg.AssetsDefinition:
         deps=deps,
         partitions_def=partitions_of(scenarios),
         group_name=GROUP,
-        kinds={"parquet", "html"},
+        kinds={"parquet", "markdown"},
         code_version=code_version(
             _VERSION,
             each_scenario(catalog, lambda s: [s.experiments, s.published], scenarios),
@@ -87,7 +87,7 @@ def _report(catalog: Catalog) -> dg.AssetsDefinition:
     def ablation_report(
         context: dg.AssetExecutionContext, workspace: Workspace
     ) -> dg.MaterializeResult:
-        """All experiments of a scenario: Parquet, Markdown and one HTML page with charts."""
+        """All experiments of a scenario side by side: Parquet and Markdown."""
         from pipeline.evaluate.experiment_report import write_ablation_report
 
         scenario = workspace.scenario(context.partition_key)

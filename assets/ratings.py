@@ -143,7 +143,7 @@ def _leaderboard(catalog: Catalog) -> dg.AssetsDefinition:
         deps=[*compared, *own_partitions(["ratings", "vocabulary"], names)],
         partitions_def=partitions_of(names),
         group_name="evaluate",
-        kinds={"parquet", "html"},
+        kinds={"parquet", "markdown"},
         code_version=code_version(
             EVALUATE_VERSION, each_scenario(catalog, lambda s: s.systems, names), ["systems"]
         ),
@@ -151,7 +151,7 @@ def _leaderboard(catalog: Catalog) -> dg.AssetsDefinition:
     def rating_leaderboard(
         context: dg.AssetExecutionContext, workspace: Workspace
     ) -> dg.MaterializeResult:
-        """Errors of all rating systems side by side: Parquet, Markdown and one HTML page."""
+        """Errors of all rating systems side by side: Parquet and Markdown."""
         from pipeline.evaluate.ratings.leaderboard import compare_rating_systems
 
         scenario = workspace.scenario(context.partition_key)
@@ -212,7 +212,7 @@ def _report(catalog: Catalog) -> dg.AssetsDefinition:
         deps=deps,
         partitions_def=partitions_of(names),
         group_name="experiments",
-        kinds={"parquet", "html"},
+        kinds={"parquet", "markdown"},
         code_version=code_version(
             EVALUATE_VERSION,
             each_scenario(catalog, lambda s: s.experiments, names),
@@ -222,7 +222,7 @@ def _report(catalog: Catalog) -> dg.AssetsDefinition:
     def rating_ablation_report(
         context: dg.AssetExecutionContext, workspace: Workspace
     ) -> dg.MaterializeResult:
-        """All experiments of a scenario: Parquet, Markdown and one HTML page with charts."""
+        """All experiments of a scenario side by side: Parquet and Markdown."""
         from pipeline.evaluate.ratings.experiment_report import write_rating_ablations
 
         scenario = workspace.scenario(context.partition_key)

@@ -43,6 +43,8 @@ def _bring_up_to_date(workspace: Workspace, name: str, only: str | None, force: 
         print(workspace.store.read_text(f"dataset_card/{name}", ".md"))
     if only in (None, "evaluate") and name in Partitions(catalog).pairs:
         _print_leaderboard(workspace, catalog.scenarios[name])
+    if only in (None, "evaluate") and name in catalog.scenarios:
+        print(f"Report:          {workspace.store.path(f'report/{name}', '.html')}")
     _print_done(steps, time.perf_counter() - started)
 
 
@@ -62,7 +64,6 @@ def _print_leaderboard(workspace: Workspace, scenario: Scenario) -> None:
     if "generated_titles" in artifacts_of(scenario.systems):
         titles = store.read_table(f"generated_titles/{name}", ["part"])["part"].to_pylist()
         print(f"The LLM wrote titles for {titles.count('single')} single-domain users.")
-    print(f"Report:          {store.path(f'leaderboard/{name}', '.html')}")
     recommendations = store.path(f"recommendations/{name}", "")
     print(f"Recommendations: {recommendations}, a table for each system")
 

@@ -1,9 +1,17 @@
 """What a report tells beside the figures. None of it changes the leaderboard's table."""
 
+import platform
 from dataclasses import dataclass, field
+from importlib.metadata import version
+
+import torch
 
 from pipeline.evaluate.cost import SystemCost
-from pipeline.evaluate.plots import Curves
+
+Curves = dict[tuple[str, int], list[float]]
+"""A validation score for each epoch, by system and training seed."""
+
+_PACKAGES = ("coldbridge", "numpy", "pyarrow")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,3 +37,12 @@ class Background:
     curves: Curves = field(default_factory=dict)
     costs: tuple[SystemCost, ...] = ()
     provenance: Provenance | None = None
+
+
+def versions() -> tuple[tuple[str, str], ...]:
+    """Of the program that runs here, and of what it computes with."""
+    return (
+        *((name, version(name)) for name in _PACKAGES),
+        ("torch", torch.__version__),
+        ("Python", platform.python_version()),
+    )

@@ -15,8 +15,6 @@ from pipeline.evaluate.document import (
     Grid,
     Heading,
     Paragraph,
-    Picture,
-    to_html,
     to_markdown,
 )
 from pipeline.evaluate.experiment_plots import chart
@@ -35,7 +33,7 @@ _PUBLISHED = ("HR@5", "NDCG@5")
 
 
 def write_ablation_report(scenario: Scenario, store: Store) -> Outcome:
-    """All experiments of a scenario: `ablation_report/<scenario>` as Parquet, Markdown and HTML."""
+    """All experiments of a scenario: `ablation_report/<scenario>` as Parquet and Markdown."""
     tables = {
         name: store.read_table(f"experiments/{scenario.name}/{name}")
         for name in scenario.experiments
@@ -43,11 +41,10 @@ def write_ablation_report(scenario: Scenario, store: Store) -> Outcome:
     blocks = report_blocks(scenario, tables)
     key = f"ablation_report/{scenario.name}"
     store.write_text(key, ".md", to_markdown(blocks))
-    page = store.write_text(key, ".html", to_html(_title(scenario), blocks))
     everything = pa.concat_tables(tables.values())
     return Outcome(
         artifact=store.write_table(key, EXPERIMENT, everything),
-        facts={"experiments": len(tables), "report": str(page)},
+        facts={"experiments": len(tables)},
         tables={name: to_markdown([_verdict(table)]) for name, table in tables.items()},
         plots={
             experiment(name).title: chart(table, experiment(name).axis, ("valid",))
@@ -58,13 +55,14 @@ def write_ablation_report(scenario: Scenario, store: Store) -> Outcome:
 
 def report_blocks(scenario: Scenario, tables: dict[str, pa.Table]) -> list[Block]:
     """The report; `tables` of schema EXPERIMENT, by the name of the experiment."""
-    blocks: list[Block] = [Heading(_title(scenario), 1), Bullets(_HOW_TO_READ)]
+    blocks: list[Block] = [Heading(_title(scenario), 1), Bullets(HOW_TO_READ)]
     for name, table in tables.items():
-        blocks += _experiment_blocks(experiment(name), table, scenario)
+        chosen = experiment(name)
+        blocks += experiment_summary(chosen, table) + experiment_figures(chosen, table, scenario)
     return blocks
 
 
-_HOW_TO_READ = (
+HOW_TO_READ = (
     "Choices are made by validation users alone: by NDCG@10, in the column next to each variant."
     " The columns of the test users are for information; a variant that is picked by them has"
     " been fitted to them, and its test figure promises too much.",
@@ -85,17 +83,19 @@ def _title(scenario: Scenario) -> str:
     return f"Experiments: {scenario.name}"
 
 
-def _experiment_blocks(chosen: Experiment, table: pa.Table, scenario: Scenario) -> list[Block]:
-    paper = published_ablations(chosen.paper, scenario.published)
+def experiment_summary(chosen: Experiment, table: pa.Table) -> list[Block]:
+    """What is varied, and what came of it."""
     rows = table.to_pylist()
     reference = next(row["variant"] for row in rows if row["reference"])
     sentence = f"Varies {chosen.system}. Reference: {reference}. Seeds: {rows[0]['num_seeds']}."
-    blocks: list[Block] = [
-        Heading(chosen.title),
-        Paragraph(sentence),
-        Picture(f"{chosen.title}: NDCG@10", chart(table, chosen.axis, ("valid", "test"))),
-        _verdict(table),
-    ]
+    return [Heading(chosen.title), Paragraph(sentence), _verdict(table)]
+
+
+def experiment_figures(chosen: Experiment, table: pa.Table, scenario: Scenario) -> list[Block]:
+    """All figures of an experiment and what it costs, with published ones of its setting."""
+    paper = published_ablations(chosen.paper, scenario.published)
+    rows = table.to_pylist()
+    blocks: list[Block] = []
     for domain in pc.unique(table["target_domain"]).to_pylist():
         blocks += [Heading(f"Target domain: {domain}", 3), _grid(rows, domain, paper)]
     blocks += [Heading("Cost", 3), _costs(rows)]

@@ -1,24 +1,18 @@
 """What the leaderboard's report tells beside its figures, read from all that lies in the store."""
 
-import platform
-from importlib.metadata import version
-
 import pyarrow as pa
 import pyarrow.compute as pc
-import torch
 
 from pipeline.catalog import Scenario
 from pipeline.catalog.systems import SYSTEMS, artifacts_of
-from pipeline.evaluate.background import Background, Provenance, Upstream
+from pipeline.evaluate.background import Background, Curves, Provenance, Upstream, versions
 from pipeline.evaluate.cost import SystemCost, load_scoring
-from pipeline.evaluate.plots import Curves
 from pipeline.store import Store
 from pipeline.train.loop import FitReport
 from pipeline.train.systems import encoders_folder, seeds_of, weights_folder
 from pipeline.train.weights import all_seeds, load_report
 
 _ALWAYS = ("sequences", "vocabulary", "candidates")
-_PACKAGES = ("coldbridge", "numpy", "pyarrow")
 
 
 def gather_background(scenario: Scenario, store: Store) -> Background:
@@ -126,9 +120,5 @@ def _provenance(scenario: Scenario, store: Store) -> Provenance:
         artifacts=tuple(artifacts),
         split_seed=scenario.split.seed,
         candidate_seeds=scenario.candidates.seeds,
-        versions=(
-            *((name, version(name)) for name in _PACKAGES),
-            ("torch", torch.__version__),
-            ("Python", platform.python_version()),
-        ),
+        versions=versions(),
     )

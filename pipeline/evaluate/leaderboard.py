@@ -19,15 +19,10 @@ from pipeline.catalog.systems import OURS
 from pipeline.columns import LEADERBOARD
 from pipeline.evaluate.background import Background
 from pipeline.evaluate.comparable import Ranking, read_rankings
+from pipeline.evaluate.leaderboard_report import Report, headline_tables, markdown_report
 from pipeline.evaluate.plots import hit_rate_bars
 from pipeline.evaluate.published import PublishedTable, published_table
 from pipeline.evaluate.ranking import METRICS, RANKED_POOLS
-from pipeline.evaluate.report import (
-    Report,
-    headline_tables,
-    html_report,
-    markdown_report,
-)
 from pipeline.evaluate.significance import (
     Bootstrap,
     intervals,
@@ -48,10 +43,10 @@ def write_leaderboard(
     background: Background | None = None,
     bootstrap: Bootstrap | None = None,
 ) -> Outcome:
-    """Compare systems from their saved ranks; write table and reports.
+    """Compare systems from their saved ranks; write the table, and what there is to say of it.
 
-    Writes `leaderboard/<scenario>` as Parquet, Markdown and HTML. `background` goes into the
-    reports alone: the table depends on the ranks and nothing else.
+    Writes `leaderboard/<scenario>` as Parquet and Markdown. `background` goes into the Markdown
+    alone: the table depends on the ranks and nothing else.
     """
     ranks = pa.concat_tables(
         store.read_table(f"scores/{scenario.name}/{system}") for system in systems
@@ -68,10 +63,9 @@ def write_leaderboard(
     )
     key = f"leaderboard/{scenario.name}"
     store.write_text(key, ".md", markdown_report(report))
-    page = store.write_text(key, ".html", html_report(report))
     return Outcome(
         artifact=store.write_table(key, LEADERBOARD, table),
-        facts={**_facts(table), "report": str(page)},
+        facts=_facts(table),
         preview=_headline(table),
         tables=headline_tables(report),
         plots={"HR@10": hit_rate_bars(table)},

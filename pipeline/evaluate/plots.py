@@ -1,6 +1,5 @@
-"""The report's figures as PNG bytes, each well under 100 KB."""
+"""The leaderboard's figure for the UI, as PNG bytes well under 100 KB."""
 
-from itertools import zip_longest
 from typing import Any
 
 import pyarrow as pa
@@ -10,11 +9,7 @@ from pipeline.catalog.system_names import shown
 from pipeline.catalog.systems import OURS
 from pipeline.plots import figure, literal, png
 
-Curves = dict[tuple[str, int], list[float]]
-"""A validation score for each epoch, by system and training seed."""
-
 _BAR, _RIVAL, _OURS = "#4c78a8", "#e45756", "#54a24b"
-_ACROSS = 4  # panels side by side
 
 
 def hit_rate_bars(leaderboard: pa.Table) -> bytes:
@@ -41,30 +36,6 @@ def hit_rate_bars(leaderboard: pa.Table) -> bytes:
         _bars(axis, panel)
         axis.set_title(literal(domain), loc="left", fontsize=10)
     axes[-1, 0].set_xlabel("HR@10, with 95 % interval over users")
-    return png(drawn)
-
-
-def training_curves(curves: Curves) -> bytes:
-    """Validation score by epoch: one panel for each system, one line for each training seed."""
-    from matplotlib.ticker import MaxNLocator
-
-    systems = sorted({system for system, _ in curves})
-    num_rows = -(-len(systems) // _ACROSS)
-    drawn = figure(0.4 + 1.5 * num_rows)
-    panels = drawn.subplots(num_rows, _ACROSS, squeeze=False, sharex=True, sharey=True).flat
-    for axis, system in zip_longest(panels, systems):
-        if system is None:
-            axis.set_axis_off()
-            continue
-        for seed in sorted(seed for other, seed in curves if other == system):
-            scores = curves[system, seed]
-            axis.plot(range(1, len(scores) + 1), scores, marker=".", markersize=3, linewidth=1)
-        axis.set_title(literal(shown(system)), loc="left", fontsize=8)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
-        axis.tick_params(labelsize=7)
-        axis.grid(alpha=0.3)
-    drawn.supxlabel("epoch", fontsize=8)
-    drawn.supylabel("validation score", fontsize=8)
     return png(drawn)
 
 

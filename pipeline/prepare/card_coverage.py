@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from pipeline.prepare.card_statistics import ALL, Values
+from pipeline.prepare.card_labels import ALL, Values
 from pipeline.store import Store
 
 _EVENT = ["user_id", "item_id", "timestamp", "behaviour"]

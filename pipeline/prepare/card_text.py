@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from pipeline.catalog import Catalog, Scenario
 from pipeline.markdown import bullets, plain, table
-from pipeline.prepare.card_statistics import (
+from pipeline.prepare.card_labels import (
     ALL,
     Values,
     describe,

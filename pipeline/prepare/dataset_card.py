@@ -8,14 +8,10 @@ from pipeline.catalog import Catalog, Scenario
 from pipeline.outcome import Fact, Outcome
 from pipeline.prepare import card_plots
 from pipeline.prepare.card_coverage import measure_coverage
+from pipeline.prepare.card_labels import ALL, Values, describe, in_order, printed
 from pipeline.prepare.card_statistics import (
-    ALL,
-    Values,
-    describe,
-    in_order,
     measure_interactions,
     plausible,
-    printed,
     rating_counts,
     with_times,
 )
@@ -32,7 +28,7 @@ from pipeline.store import Store
 DATASET_CARD = pa.schema(
     [
         pa.field("domain", pa.string(), nullable=False),  # a domain's name, or "all"
-        pa.field("statistic", pa.string(), nullable=False),  # see card_statistics.STATISTICS
+        pa.field("statistic", pa.string(), nullable=False),  # see card_labels.STATISTICS
         pa.field("value", pa.float64(), nullable=False),
         pa.field("published", pa.float64()),  # what the source says; null where it says nothing
     ]

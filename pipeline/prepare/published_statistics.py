@@ -1,6 +1,6 @@
 """Statistics that the sources of datasets give, to stand beside ours on the dataset card.
 
-Keys are those of `pipeline.prepare.card_statistics`. Only figures that can be trusted to count
+Keys are those of `pipeline.prepare.card_labels`. Only figures that can be trusted to count
 what their key says are here; what is left out, rounded or counted otherwise is in `remarks`.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from pipeline.prepare.card_statistics import ALL, Values
+from pipeline.prepare.card_labels import ALL, Values
 
 
 @dataclass(frozen=True, kw_only=True)

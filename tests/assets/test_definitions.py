@@ -91,6 +91,13 @@ GRAPH = {
         ]
     ),
 }
+GRAPH["report"] = [
+    *("dataset_card", "vocabulary", *CASES, "candidates", "item_text", "generated_titles"),
+    *("pseudo_interactions", "encoders", "leaderboard", "rating_leaderboard"),
+    *(f"{kind}/{s}" for kind in ("weights", "scores", "recommendations") for s in COMPARED),
+    *(f"{kind}/{s}" for kind in ("weights", "predictions") for s in RATED),
+    *(f"experiments/{e}" for e in (*NAMED, *VARIED)),
+]
 STAGE_OF = {
     "ingest": ["raw", "reviews", "items", "item_images"],
     "prepare": ["interactions", "vocabulary", "dataset_card", *CASES, "candidates"],
@@ -101,7 +108,7 @@ STAGE_OF = {
         *(f"scores/{s}" for s in COMPARED),
         *(f"recommendations/{s}" for s in COMPARED),
         *(f"predictions/{s}" for s in RATED),
-        *("leaderboard", "rating_leaderboard"),
+        *("leaderboard", "rating_leaderboard", "report"),
     ],
     "experiments": [
         *(f"experiments/{e}" for e in (*NAMED, *VARIED)),
@@ -175,7 +182,7 @@ def test_ingest_is_partitioned_by_domain_and_the_rest_by_the_scenarios_that_need
         keys = node.partitions_def.get_partition_keys()
         if node.group_name == "ingest":
             assert keys == ["food", "garden", "kitchen"]
-        elif name in ("interactions", "vocabulary", "dataset_card"):
+        elif name in ("interactions", "vocabulary", "dataset_card", "report"):
             assert keys == ["clicked", "other", "small", "three"]
         elif name in ("sequences", "candidates"):
             assert keys == ["other", "small", "three"]
@@ -214,8 +221,9 @@ def test_a_catalog_without_pairs_of_domains_has_no_systems(
     path = Path(built.data) / "catalog.toml"
     text = path.read_text()
     path.write_text(text[: text.index("[scenario.small]")] + text[text.index("[scenario.three]") :])
-    stages = {node.group_name for node in _nodes(build_defs(built)).values()}
-    assert stages == {"ingest", "prepare"}
+    nodes = _nodes(build_defs(built))
+    assert {node.group_name for node in nodes.values()} == {"ingest", "prepare", "evaluate"}
+    assert [name for name in nodes if nodes[name].group_name == "evaluate"] == ["report"]
 
 
 def test_a_domain_feeds_every_scenario_that_names_it(workspace: Callable[..., Workspace]) -> None:
@@ -259,6 +267,7 @@ def test_there_is_a_job_for_each_stage_one_for_everything_and_one_for_a_domain()
 INGEST = set(STAGE_OF["ingest"]) - {"item_images"}
 TRAIN = {"encoders", *(f"weights/{s}" for s in SYSTEMS)}
 SCORES = {f"scores/{s}" for s in SYSTEMS}
+TITLED = {"generated_titles", "dataset_card", "report"}
 RECOMMENDATIONS = {f"recommendations/{s}" for s in SYSTEMS}
 
 
@@ -267,25 +276,28 @@ RECOMMENDATIONS = {f"recommendations/{s}" for s in SYSTEMS}
     [
         ({}, set()),
         # The title of a domain is part of the prompts for generated titles.
-        ({"food_title": 'title = "groceries"'}, {"generated_titles", "dataset_card"}),
+        ({"food_title": 'title = "groceries"'}, TITLED),
         ({"food_title": 'title = "food"\nkeep_repeats = true'}, INGEST),
-        ({"filters": "filters = { k_core = 5 }"}, {"interactions", "dataset_card"}),
+        (
+            {"filters": "filters = { k_core = 5 }"},
+            {"interactions", "dataset_card", "report"},
+        ),
         ({"clicks": "clicks = { negatives = 2 }"}, {"clicks"}),
-        ({"split": "split = { valid = 0.2, test = 0.5 }"}, {"sequences"}),
-        ({"candidates": "candidates = { seeds = [0, 1] }"}, {"candidates"} | SCORES),
+        ({"split": "split = { valid = 0.2, test = 0.5 }"}, {"sequences", "report"}),
+        ({"candidates": "candidates = { seeds = [0, 1] }"}, {"candidates", "report"} | SCORES),
         ({"titles": "titles = { max_users = 8 }"}, {"generated_titles"}),
-        # The leaderboard's notes name both models.
+        # The notes of leaderboard and report name both models.
         (
             {"titles": 'titles = { max_users = 4, model = "package:another" }'},
-            {"generated_titles", "leaderboard"},
+            {"generated_titles", "leaderboard", "report"},
         ),
         (
             {"text_model": 'text_model = "package:another"'},
-            {"item_text", "title_vectors", "leaderboard"},
+            {"item_text", "title_vectors", "leaderboard", "report"},
         ),
-        ({"training": "training = { seeds = [0], max_epochs = 2 }"}, TRAIN),
+        ({"training": "training = { seeds = [0], max_epochs = 2 }"}, TRAIN | {"report"}),
         ({"top_n": "top_n = 6"}, RECOMMENDATIONS),
-        ({"published": 'published = "lgcd-food-kitchen"'}, {"leaderboard"}),
+        ({"published": 'published = "lgcd-food-kitchen"'}, {"leaderboard", "report"}),
     ],
 )
 def test_a_parameter_changes_the_code_version_of_exactly_what_reads_it(

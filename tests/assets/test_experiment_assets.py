@@ -110,4 +110,4 @@ def test_the_report_is_materialized_with_its_charts_and_its_rows(workspace: Buil
     assert metadata["dagster/row_count"].value == steps.num_rows
     assert str(metadata["LGCD: diffusion steps"].value).startswith("![LGCD")
     assert "100 is best" in str(metadata["lgcd_steps"].value)
-    assert "Experiments: small" in built.store.read_text("ablation_report/small", ".html")
+    assert "Experiments: small" in built.store.read_text("ablation_report/small", ".md")

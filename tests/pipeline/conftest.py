@@ -56,8 +56,7 @@ def write_items(store: Store, domain: str, titles: dict[str, str]) -> None:
     store.write_table(f"items/{domain}", ITEMS, pa.Table.from_pylist(rows, schema=ITEMS))
 
 
-@pytest.fixture
-def empty_world(tmp_path: Path) -> World:
+def make_empty_world(folder: Path) -> World:
     """Domains and a scenario of theirs, but nothing in the store yet."""
     scenario = Scenario(
         name="little",
@@ -71,12 +70,11 @@ def empty_world(tmp_path: Path) -> World:
         name: Domain(name=name, title=f"fine {name}", format="llmcdsr", folder="raw", half=half)
         for name, half in (("food", "A"), ("tools", "B"))
     }
-    catalog = Catalog(folder=tmp_path, domains=domains, scenarios={"little": scenario})
-    return World(store=Store(tmp_path / "store"), scenario=scenario, catalog=catalog)
+    catalog = Catalog(folder=folder, domains=domains, scenarios={"little": scenario})
+    return World(store=Store(folder / "store"), scenario=scenario, catalog=catalog)
 
 
-@pytest.fixture
-def world(empty_world: World) -> World:
+def fill_world(empty_world: World) -> World:
     """Users 0..13 shop in both domains, 14..16 in the first alone, 17..19 in the second."""
     generator = np.random.default_rng(7)
     reviews: dict[str, list[tuple[str, str, int]]] = {domain: [] for domain in DOMAINS}
@@ -130,3 +128,13 @@ def in_bucket(
         monkeypatch.setenv(name, value)
     yield Stored(bucket_store, bucket_server)
     bucket_server.empty()
+
+
+@pytest.fixture
+def empty_world(tmp_path: Path) -> World:
+    return make_empty_world(tmp_path)
+
+
+@pytest.fixture
+def world(empty_world: World) -> World:
+    return fill_world(empty_world)

@@ -15,13 +15,11 @@ from pipeline.evaluate.document import (
     Grid,
     Heading,
     Paragraph,
-    Picture,
-    to_html,
     to_markdown,
 )
+from pipeline.evaluate.leaderboard_tables import p_text
 from pipeline.evaluate.ratings.experiment_plots import experiment_chart
 from pipeline.evaluate.ratings.source_costs import load_source_costs, source_blocks
-from pipeline.evaluate.report_tables import p_text
 from pipeline.outcome import Outcome
 from pipeline.store import Store
 from pipeline.train.ratings.experiments import RatingExperiment, rating_experiment
@@ -30,7 +28,7 @@ Row = dict[str, Any]
 
 _CHOICE = "RMSE"  # of validation users: what variants are chosen by
 
-_HOW_TO_READ = (
+HOW_TO_READ = (
     "Choices are made by validation users alone, by RMSE, in the column next to each variant. The"
     " columns of the test users are for information; a variant that is picked by them has been"
     " fitted to them, and its test figure promises too much.",
@@ -44,24 +42,23 @@ _HOW_TO_READ = (
 
 
 def write_rating_ablations(scenario: Scenario, store: Store) -> Outcome:
-    """All experiments: `rating_ablation_report/<scenario>` as Parquet, Markdown and HTML."""
+    """All experiments: `rating_ablation_report/<scenario>` as Parquet and Markdown."""
     tables = {
         name: store.read_table(f"experiments/{scenario.name}/{name}")
         for name in scenario.experiments
     }
     title = f"Experiments: {scenario.name}"
-    blocks: list[Block] = [Heading(title, 1), Bullets(_HOW_TO_READ)]
+    blocks: list[Block] = [Heading(title, 1), Bullets(HOW_TO_READ)]
     for name, table in tables.items():
-        blocks += _experiment_blocks(rating_experiment(name), table)
+        blocks += experiment_summary(rating_experiment(name), table) + experiment_figures(table)
         if name in FEATURE_EXPERIMENTS:
             costs = load_source_costs(f"experiments/{scenario.name}/{name}", store)
             blocks += source_blocks(costs)
     key = f"rating_ablation_report/{scenario.name}"
     store.write_text(key, ".md", to_markdown(blocks))
-    page = store.write_text(key, ".html", to_html(title, blocks))
     return Outcome(
         artifact=store.write_table(key, RATING_EXPERIMENT, pa.concat_tables(tables.values())),
-        facts={"experiments": len(tables), "report": str(page)},
+        facts={"experiments": len(tables)},
         tables={name: to_markdown([_verdict(table)]) for name, table in tables.items()},
         plots={
             rating_experiment(name).title: experiment_chart(
@@ -72,16 +69,18 @@ def write_rating_ablations(scenario: Scenario, store: Store) -> Outcome:
     )
 
 
-def _experiment_blocks(chosen: RatingExperiment, table: pa.Table) -> list[Block]:
+def experiment_summary(chosen: RatingExperiment, table: pa.Table) -> list[Block]:
+    """What is varied, and what came of it."""
     rows = table.to_pylist()
     reference = next(row["variant"] for row in rows if row["reference"])
     sentence = f"Varies {chosen.system}. Reference: {reference}. Seeds: {rows[0]['num_seeds']}."
-    blocks: list[Block] = [
-        Heading(chosen.title),
-        Paragraph(sentence),
-        Picture(f"{chosen.title}: RMSE", experiment_chart(table, chosen.axis, ("valid", "test"))),
-        _verdict(table),
-    ]
+    return [Heading(chosen.title), Paragraph(sentence), _verdict(table)]
+
+
+def experiment_figures(table: pa.Table) -> list[Block]:
+    """All figures of an experiment, and what it costs."""
+    rows = table.to_pylist()
+    blocks: list[Block] = []
     for ratio in pc.unique(table["cold_ratio"]).to_pylist():
         own = [row for row in rows if row["cold_ratio"] == ratio]
         counts = {row["part"]: (row["num_users"], row["num_ratings"]) for row in own}

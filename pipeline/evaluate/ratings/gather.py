@@ -1,8 +1,5 @@
 """What the rating report tells beside its figures, read from all that lies in the store."""
 
-import platform
-from importlib.metadata import version
-
 import torch
 
 from models.music import MuSiC
@@ -10,7 +7,7 @@ from models.ratings import AUXILIARY
 from pipeline.catalog import Scenario
 from pipeline.catalog.rating_systems import FEATURE_SYSTEMS
 from pipeline.catalog.system_names import shown
-from pipeline.evaluate.background import Provenance, Upstream
+from pipeline.evaluate.background import Provenance, Upstream, versions
 from pipeline.evaluate.cost import load_scoring
 from pipeline.evaluate.ratings.background import RatingBackground, RatingCost, RatioSize
 from pipeline.evaluate.ratings.convergence import converged
@@ -27,7 +24,6 @@ from pipeline.train.ratings.systems import load_rating_system, stored_rating_sys
 from pipeline.train.weights import all_seeds
 
 _OF_DOMAINS = ("item_multimodal", "review_features")
-_PACKAGES = ("coldbridge", "numpy", "pyarrow")
 _MAPPED = "music"  # whose generated features are looked at, beside the true ones and by steps
 
 _Runs = dict[str, StoredRatingRun]
@@ -166,11 +162,7 @@ def _provenance(runs: _Runs, scenario: Scenario, store: Store) -> Provenance:
         artifacts=tuple(artifacts),
         split_seed=scenario.split.seed,
         candidate_seeds=(),  # nothing is ranked
-        versions=(
-            *((name, version(name)) for name in _PACKAGES),
-            ("torch", torch.__version__),
-            ("Python", platform.python_version()),
-        ),
+        versions=versions(),
     )
 
 

@@ -25,13 +25,12 @@ from pipeline.evaluate.ratings.errors import (
     seed_errors,
 )
 from pipeline.evaluate.ratings.gather import RatingBackground, gather_rating_background
-from pipeline.evaluate.ratings.plots import error_lines
-from pipeline.evaluate.ratings.report import (
+from pipeline.evaluate.ratings.leaderboard_report import (
     RatingReport,
     headline_tables,
-    html_report,
     markdown_report,
 )
+from pipeline.evaluate.ratings.plots import error_lines
 from pipeline.evaluate.significance import Bootstrap
 from pipeline.outcome import Fact, Outcome
 from pipeline.store import Store
@@ -52,10 +51,10 @@ def write_rating_leaderboard(
     background: RatingBackground | None = None,
     bootstrap: Bootstrap | None = None,
 ) -> Outcome:
-    """Compare the scenario's systems from their saved predictions; write table and reports.
+    """Compare the scenario's systems from their saved predictions; write table and Markdown.
 
-    Writes `rating_leaderboard/<scenario>` as Parquet, Markdown and HTML. `background` goes into
-    the reports alone: the table depends on the predictions and nothing else.
+    Writes `rating_leaderboard/<scenario>`. `background` goes into the Markdown alone: the table
+    depends on the predictions and nothing else.
     """
     predictions = pa.concat_tables(
         store.read_table(f"predictions/{scenario.name}/{system}") for system in scenario.systems
@@ -69,10 +68,9 @@ def write_rating_leaderboard(
     )
     key = f"rating_leaderboard/{scenario.name}"
     store.write_text(key, ".md", markdown_report(report))
-    page = store.write_text(key, ".html", html_report(report))
     return Outcome(
         artifact=store.write_table(key, RATING_LEADERBOARD, table),
-        facts={**_facts(table), "report": str(page)},
+        facts=_facts(table),
         preview=_headline(table),
         tables=headline_tables(report),
         plots={"error by cold ratio": error_lines(table)},

@@ -1,11 +1,11 @@
-"""Figures of the rating report as PNG bytes, each well under 100 KB.
+"""Figures of rating systems as PNG bytes, each well under 100 KB.
 
 Letters: N ratings or users, D width of a feature.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle, product, zip_longest
+from itertools import cycle, product
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,6 @@ FLOOR = "item_mean"
 
 _BINS = 8  # of equally many predictions, in the calibration
 _MOST_POINTS = 80  # users drawn in the map of features
-_ACROSS, _PANELS = 4, 8  # panels side by side, and in one picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,53 +155,6 @@ def two_axes(
     plane = centred @ axes[:2].T
     variance = np.square(spread) / max(np.square(spread).sum(), np.finfo(np.float64).tiny)
     return plane[: len(true_ND)], plane[len(true_ND) :], (float(variance[0]), float(variance[1]))
-
-
-def stage_curves(curves: RatingCurves) -> list[bytes]:
-    """Validation error by epoch: a panel for each system and stage, a line for each cold ratio.
-
-    Of the first training seed alone. A picture has eight panels: it would grow too large.
-    """
-    stages = list(dict.fromkeys((system, stage) for system, stage, _, _ in curves))
-    ratios = sorted({ratio for _, _, ratio, _ in curves})
-    return [
-        _stage_picture(curves, stages[first : first + _PANELS], ratios)
-        for first in range(0, len(stages), _PANELS)
-    ]
-
-
-def _stage_picture(
-    curves: RatingCurves, stages: Sequence[tuple[str, str]], ratios: Sequence[float]
-) -> bytes:
-    from matplotlib.ticker import MaxNLocator
-
-    num_rows = -(-len(stages) // _ACROSS)
-    drawn = figure(0.7 + 1.4 * num_rows)
-    panels = drawn.subplots(num_rows, _ACROSS, squeeze=False).flat
-    for axis, named in zip_longest(panels, stages):
-        if named is None:
-            axis.set_axis_off()
-            continue
-        runs = {key[2:]: errors for key, errors in curves.items() if key[:2] == named}
-        first = min(seed for _, seed in runs)
-        for (ratio, seed), errors in runs.items():
-            if seed == first:
-                color = f"C{ratios.index(ratio)}"
-                axis.plot(range(1, len(errors) + 1), errors, color=color, linewidth=0.9)
-        _titled(axis, f"{shown(named[0])}: {named[1]}", size=7)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
-    drawn.supxlabel("epoch", fontsize=8)
-    drawn.supylabel("validation error, lower is better", fontsize=8)
-    _ratio_legend(drawn, ratios)
-    return png(drawn)
-
-
-def _ratio_legend(drawn: Any, ratios: Sequence[float]) -> None:
-    from matplotlib.lines import Line2D
-
-    lines = [Line2D([], [], color=f"C{number}") for number in range(len(ratios))]
-    names = [f"cold ratio {ratio:g}" for ratio in ratios]
-    drawn.legend(lines, names, loc="outside upper center", ncols=4, fontsize=7, frameon=False)
 
 
 def _looks(systems: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -2,9 +2,9 @@
 
 from pipeline.catalog.rating_systems import RATING_OURS
 from pipeline.catalog.system_names import shown
+from pipeline.evaluate.leaderboard_tables import interval_text, p_text
+from pipeline.evaluate.ratings.leaderboard_tables import Row, Rows
 from pipeline.evaluate.ratings.plots import FLOOR
-from pipeline.evaluate.ratings.report_tables import Row, Rows
-from pipeline.evaluate.report_tables import interval_text, p_text
 
 
 def sentence(ratio: float, rows: Rows) -> str:

@@ -3,39 +3,16 @@
 from dataclasses import replace
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
-from pipeline.columns import GENERATED_TITLES
 from pipeline.evaluate.cost import Scoring, load_scoring, save_scoring
 from pipeline.evaluate.gather import gather_background
 from pipeline.evaluate.scores import compare_systems, score_system
 from pipeline.train.systems import train_system
 from pipeline.train.weights import load_report
-from tests.pipeline.transfer_world import prepare_transfer
+from tests.pipeline.evaluate.ranked_world import ranked
 
 SYSTEMS = ("popularity", "sasrec", "lgcd")
-
-
-def ranked(world: Any, systems: tuple[str, ...], **training: Any) -> Any:
-    """The world with these systems trained, ranked, and no titles but for one user."""
-    short = replace(world.scenario.training, max_epochs=1, transfer_steps=1, **training)
-    world = world.with_scenario(training=short, systems=systems)
-    rows = world.store.read_table("sequences/little").to_pylist()
-    titles = [
-        {"user": row["user"], "part": "single", "target_domain": "food", "titles": ["tea"]}
-        | {"finished": True, "output_tokens": 3}
-        for row in rows
-        if row["part"] == "single"
-    ][:1]
-    table = pa.Table.from_pylist(titles, schema=GENERATED_TITLES)
-    world.store.write_table("generated_titles/little", GENERATED_TITLES, table)
-    if "lgcd" in systems:
-        prepare_transfer(world)
-    for system in systems:
-        train_system(system, world.scenario, world.store)
-        score_system(system, world.scenario, world.store)
-    return world
 
 
 def test_costs_are_told_apart_by_what_each_system_does(world: Any) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.prepare import published_statistics as module
-from pipeline.prepare.card_statistics import ALL, STATISTICS
+from pipeline.prepare.card_labels import ALL, STATISTICS
 from pipeline.prepare.published_statistics import PublishedStatistics, published_statistics
 
 KNOWN = module._KNOWN

@@ -1,7 +1,8 @@
 """Predictions of really trained systems, written, compared and reported."""
 
+import html
 import json
-from pathlib import Path
+import re
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,6 +14,8 @@ from models.ratings import Pairs
 from pipeline.columns import RATING_PREDICTIONS
 from pipeline.evaluate.ratings.leaderboard import compare_rating_systems
 from pipeline.evaluate.ratings.predictions import predict_pairs, predict_ratings
+from pipeline.evaluate.report.page import write_report
+from pipeline.prepare.dataset_card import build_dataset_card
 from pipeline.train.ratings.cases import load_rating_cases
 from pipeline.train.ratings.systems import load_rating_system, train_rating_system
 from tests.pipeline.rating_world import RatingWorld, make_rating_world
@@ -119,15 +122,12 @@ def test_a_prediction_that_is_not_finite_names_system_ratio_and_user(trained, mo
         predict_ratings("global_mean", trained.scenario, trained.store, RANGE)
 
 
-def test_trained_systems_end_in_a_leaderboard_and_a_report(predicted: RatingWorld) -> None:
+def test_trained_systems_end_in_a_leaderboard(predicted: RatingWorld) -> None:
     outcome = compare_rating_systems(predicted.scenario, predicted.store)
     assert outcome.artifact.num_rows == 2 * len(SYSTEMS) * 2
     for ratio, ratings in (("0.2", 6), ("0.5", 15)):
         assert outcome.facts[f"cold ratio {ratio}: baseline to beat"] != "music"
         assert outcome.facts[f"cold ratio {ratio}: test ratings"] > ratings
-    page = Path(str(outcome.facts["report"])).read_text(encoding="utf-8")
-    assert page.count("<img ") == 5
-    assert "in-sample" in page
     text = predicted.store.read_text("rating_leaderboard/songs", ".md")
     assert "| 0.5 | 12 | 3 |" in text  # overlap users that train, users that validate
     assert "| rock: items without features | 2 |" in text
@@ -140,3 +140,29 @@ def test_trained_systems_end_in_a_leaderboard_and_a_report(predicted: RatingWorl
     assert "| 0.2 | 0 |" in steps and "| 0.5 | 0 |" in steps
     for plot in outcome.plots.values():
         assert plot.startswith(b"\x89PNG") and len(plot) < 100_000
+
+
+def test_the_page_tells_all_of_a_rating_scenario(predicted: RatingWorld) -> None:
+    store, scenario = predicted.store, predicted.scenario
+    compare_rating_systems(scenario, store)
+    build_dataset_card(scenario, predicted.catalog, store)
+    outcome = write_report(scenario, predicted.catalog, store)
+    page = outcome.artifact.path.read_text(encoding="utf-8")
+    lead = str(outcome.facts["to quote 1"])
+    assert lead.startswith(
+        "At cold ratio 0.2, MuSiC predicts cold users' ratings in soul with RMSE"
+    )
+    assert re.search(r"the difference is [+-]\d\.\d{3} \(95 % interval .*, p [<=] ", lead)
+    assert html.escape(lead) in page
+    shown = re.findall(r'<section id="(\w+)"', page)
+    assert shown == [
+        *("leaderboard", "published", "slices", "predictions", "examples", "training"),
+        *("cost", "method", "data", "provenance"),
+    ]
+    assert page.count("<img ") == 3 and "in-sample" in page
+    assert "Experiments: the scenario names none." in page
+    assert "Hidden ratings of user 1" in page
+    user_ids = set(store.read_table("ratings/songs", ["user_id"])["user_id"].to_pylist())
+    assert not [user for user in user_ids if user in page]
+    tables = re.findall(r"RMSE at cold ratio 0.2 by training ratings of the (\w+)</caption>", page)
+    assert sorted(tables) == ["item", "user"]

@@ -6,11 +6,11 @@ from typing import Any
 from pipeline.catalog.rating_systems import RATING_OURS
 from pipeline.catalog.system_names import about, shown
 from pipeline.evaluate.document import Cell, Grid
+from pipeline.evaluate.leaderboard_tables import p_text
 from pipeline.evaluate.ratings.background import RatingCost, RatioSize
 from pipeline.evaluate.ratings.errors import METRICS
 from pipeline.evaluate.ratings.plots import RatingCurves
 from pipeline.evaluate.ratings.published import DIFFCDR_CELLS, DIFFCDR_METHODS
-from pipeline.evaluate.report_tables import p_text
 from pipeline.outcome import Fact
 
 Row = dict[str, Any]
@@ -95,7 +95,8 @@ def sizes_grid(sizes: Sequence[RatioSize], places: dict[float, Rows]) -> Grid:
 
 def fallbacks_grid(fallbacks: Mapping[str, Fact]) -> Grid:
     lines = tuple((Cell(name), Cell(f"{count:,}")) for name, count in fallbacks.items())
-    return Grid(("At the smallest cold ratio", "How many"), lines)
+    header = ("At the smallest cold ratio", "How many")
+    return Grid(header, lines, caption="Items and users without anything to read")
 
 
 def curves_grid(curves: RatingCurves) -> Grid:
@@ -111,7 +112,7 @@ def curves_grid(curves: RatingCurves) -> Grid:
         figures = (stage, str(len(all_errors)), _range(epochs), _range(best), str(at_end))
         lines.append((Cell(shown(system)), *map(Cell, figures)))
     header = ("Stage", "Runs", "Epochs", "Best epoch", "Runs best at their end")
-    return Grid(("System", *header), tuple(lines))
+    return Grid(("System", *header), tuple(lines), words=2)
 
 
 def diffcdr_grid() -> Grid:
@@ -125,7 +126,7 @@ def diffcdr_grid() -> Grid:
 
 def systems_grid(systems: Sequence[str]) -> Grid:
     lines = [(name_cell(name), Cell(name), Cell(about(name))) for name in systems]
-    return Grid(("System", "In the catalog", "What it is"), tuple(lines))
+    return Grid(("System", "In the catalog", "What it is"), tuple(lines), words=3)
 
 
 def name_cell(system: str) -> Cell:

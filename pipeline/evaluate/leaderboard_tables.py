@@ -7,10 +7,9 @@ import numpy as np
 
 from pipeline.catalog.system_names import about, shown
 from pipeline.catalog.systems import OURS
-from pipeline.evaluate.background import Provenance
+from pipeline.evaluate.background import Curves, Provenance
 from pipeline.evaluate.cost import SystemCost
 from pipeline.evaluate.document import Cell, Grid
-from pipeline.evaluate.plots import Curves
 from pipeline.evaluate.published import PublishedTable
 from pipeline.evaluate.ranking import METRICS
 
@@ -58,7 +57,7 @@ def intervals_grid(rows: Rows) -> Grid:
         (name_cell(system), *(Cell(_interval(row[name])) for name in METRICS))
         for system, row in rows.items()
     ]
-    return Grid(("System", *METRICS), tuple(lines))
+    return Grid(("System", *METRICS), tuple(lines), caption="Intervals and spread")
 
 
 def rival_grid(rows: Rows) -> Grid:
@@ -70,7 +69,8 @@ def rival_grid(rows: Rows) -> Grid:
             reach = f"{row['delta_low']:+.4f} to {row['delta_high']:+.4f}"
             figures = (metric, f"{row['mean']:.4f}", f"{row['delta']:+.4f}", reach)
             lines.append((name_cell(system), *map(Cell, (*figures, p_text(row["p_value"])))))
-    return Grid(("System", "Metric", "Mean", "Difference", "95 % interval", "p"), tuple(lines))
+    header = ("System", "Metric", "Mean", "Difference", "95 % interval", "p")
+    return Grid(header, tuple(lines), words=2)
 
 
 def published_grid(published: PublishedTable, domain: str, rows: Rows) -> Grid:
@@ -89,7 +89,7 @@ def published_grid(published: PublishedTable, domain: str, rows: Rows) -> Grid:
         own = origin == "our run"
         figures = [Cell(f"{values[name]:.4f}", strong=own) for name in METRICS]
         lines.append((Cell(method, strong=own), Cell(origin), *figures))
-    return Grid(("Method", "From", *METRICS), tuple(lines))
+    return Grid(("Method", "From", *METRICS), tuple(lines), words=2)
 
 
 def against_published_grid(published: PublishedTable, places: dict[str, Rows]) -> Grid:
@@ -103,7 +103,7 @@ def against_published_grid(published: PublishedTable, places: dict[str, Rows]) -
                 if quoted is not None:
                     lines.append((name_cell(system), *_against(row, domain, quoted)))
     header = ("Metric", "Mean", "Published", "Ours is", "Difference", "In standard errors")
-    return Grid(("System", "Domain", *header), tuple(lines))
+    return Grid(("System", "Domain", *header), tuple(lines), words=3)
 
 
 def cost_grid(costs: Sequence[SystemCost]) -> Grid:
@@ -136,7 +136,7 @@ def curves_grid(curves: Curves) -> Grid:
 
 def systems_grid(systems: Sequence[str]) -> Grid:
     lines = [(name_cell(name), Cell(name), Cell(about(name))) for name in systems]
-    return Grid(("System", "In the catalog", "What it is"), tuple(lines))
+    return Grid(("System", "In the catalog", "What it is"), tuple(lines), words=3)
 
 
 def digests_grid(made: Provenance) -> Grid:
@@ -144,7 +144,7 @@ def digests_grid(made: Provenance) -> Grid:
         (Cell(one.name), Cell(one.digest), Cell(" ".join(map(str, one.seeds))))
         for one in made.artifacts
     )
-    return Grid(("Artifact", "Digest", "Training seeds"), lines)
+    return Grid(("Artifact", "Digest", "Training seeds"), lines, words=2)
 
 
 def name_cell(system: str) -> Cell:

@@ -1,9 +1,10 @@
-"""The report of a rating leaderboard: figures, how sure they are, and what to be careful about.
+"""What a rating leaderboard says: figures, how sure they are, and what to be careful about.
 
-The report is a list of blocks, printed as Markdown and as one HTML page with the same content
-(the pictures are in the page alone).
+Lists of blocks, printed here as Markdown; the scenario's page (pipeline/evaluate/report) has the
+same blocks in its own order, and pictures.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -19,23 +20,14 @@ from pipeline.evaluate.document import (
     Heading,
     Paragraph,
     Picture,
-    to_html,
     to_markdown,
 )
-from pipeline.evaluate.ratings.background import RatingBackground
+from pipeline.evaluate.leaderboard_report import note_blocks, titled
+from pipeline.evaluate.leaderboard_tables import digests_grid
+from pipeline.evaluate.ratings.background import RatingBackground, RatingCost
 from pipeline.evaluate.ratings.comparable import Predicted, read_predicted
 from pipeline.evaluate.ratings.convergence import convergence_blocks
-from pipeline.evaluate.ratings.plots import (
-    FLOOR,
-    calibration,
-    error_lines,
-    feature_plane,
-    prediction_histograms,
-    stage_curves,
-)
-from pipeline.evaluate.ratings.protocol import differs, protocol
-from pipeline.evaluate.ratings.published import DIFFCDR_REMARKS, DIFFCDR_SOURCE
-from pipeline.evaluate.ratings.report_tables import (
+from pipeline.evaluate.ratings.leaderboard_tables import (
     Rows,
     cost_grid,
     curves_grid,
@@ -47,9 +39,17 @@ from pipeline.evaluate.ratings.report_tables import (
     sizes_grid,
     systems_grid,
 )
+from pipeline.evaluate.ratings.plots import (
+    FLOOR,
+    RatingCurves,
+    calibration,
+    feature_plane,
+    prediction_histograms,
+)
+from pipeline.evaluate.ratings.protocol import differs, protocol
+from pipeline.evaluate.ratings.published import DIFFCDR_REMARKS, DIFFCDR_SOURCE
 from pipeline.evaluate.ratings.silent_users import silent_blocks
 from pipeline.evaluate.ratings.summary import rival_of, sentence
-from pipeline.evaluate.report_tables import digests_grid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,10 +91,6 @@ def markdown_report(report: RatingReport) -> str:
     return to_markdown(_blocks(report))
 
 
-def html_report(report: RatingReport) -> str:
-    return to_html(_title(report), _blocks(report))
-
-
 def headline_tables(report: RatingReport) -> dict[str, str]:
     """The errors of each cold ratio, as Markdown."""
     return {
@@ -103,39 +99,40 @@ def headline_tables(report: RatingReport) -> dict[str, str]:
     }
 
 
-def _title(report: RatingReport) -> str:
-    return f"Ratings of cold users: {report.scenario.name}"
-
-
 def _blocks(report: RatingReport) -> list[Block]:
-    rating_range = _rating_range(report)
-    rows = report.leaderboard.to_pylist()
+    rows, background = report.leaderboard.to_pylist(), report.background
     return [
-        Heading(_title(report), 1),
-        Bullets(tuple(sentence(ratio, rows) for ratio, rows in report.places.items())),
+        Heading(f"Ratings of cold users: {report.scenario.name}", 1),
+        Bullets(tuple(sentence(ratio, own) for ratio, own in report.places.items())),
         overview_grid(report.places),
         Paragraph("Lowest mean RMSE first; lower is better, and the lowest of a column is bold."),
-        Picture("Error by cold ratio", error_lines(report.leaderboard)),
-        *_size_blocks(report),
-        *(block for ratio, rows in report.places.items() for block in _ratio_blocks(ratio, rows)),
-        *_picture_blocks(report, rating_range),
+        *titled("Sizes", size_blocks(report)),
+        *(block for ratio, own in report.places.items() for block in ratio_blocks(ratio, own)),
+        *picture_blocks(report),
         Heading("A published table of the same task"),
-        Paragraph(f"MAE / RMSE. Published: {DIFFCDR_SOURCE}."),
-        diffcdr_grid(),
-        Bullets(DIFFCDR_REMARKS),
-        *_cost_blocks(report),
-        *_training_blocks(report),
+        *published_blocks(),
+        *titled("Cost", cost_blocks(background.costs)),
+        *training_blocks(background.curves),
         Heading("Systems"),
         systems_grid(report.systems),
         Heading("Protocol"),
-        Bullets(protocol(report.scenario, rows, rating_range)),
-        *_differs_blocks(report),
-        *_note_blocks(report.background.notes),
-        *_provenance_blocks(report.background.provenance),
+        Bullets(protocol(report.scenario, rows, rating_range(report))),
+        *titled("What differs from the paper's setting", differs_blocks(report.scenario)),
+        *titled("Notes", note_blocks(background.notes)),
+        *_provenance_blocks(background.provenance),
     ]
 
 
-def _ratio_blocks(ratio: float, rows: Rows) -> list[Block]:
+def published_blocks() -> list[Block]:
+    """Figures of the same task on other data."""
+    return [
+        Paragraph(f"MAE / RMSE. Published: {DIFFCDR_SOURCE}."),
+        diffcdr_grid(),
+        Bullets(DIFFCDR_REMARKS),
+    ]
+
+
+def ratio_blocks(ratio: float, rows: Rows) -> list[Block]:
     tested = next(iter(rows.values()))["RMSE"]
     rival = rival_of(rows)
     chosen = f" Baseline to beat: {shown(rival)}, chosen on validation users." if rival else ""
@@ -149,18 +146,16 @@ def _ratio_blocks(ratio: float, rows: Rows) -> list[Block]:
     return blocks
 
 
-def _size_blocks(report: RatingReport) -> list[Block]:
+def size_blocks(report: RatingReport) -> list[Block]:
     sizes, fallbacks = report.background.sizes, report.background.fallbacks
-    blocks: list[Block] = []
-    if sizes:
-        blocks += [Heading("Sizes"), sizes_grid(sizes, report.places)]
+    blocks: list[Block] = [sizes_grid(sizes, report.places)] if sizes else []
     if fallbacks:
         told = "Items and users without anything to read, for systems that read features."
         blocks += [Paragraph(told), fallbacks_grid(fallbacks)]
     return blocks
 
 
-def _picture_blocks(report: RatingReport, rating_range: tuple[float, float]) -> list[Block]:
+def picture_blocks(report: RatingReport) -> list[Block]:
     places = report.looked_at()
     silent = report.background.silent
     blocks: list[Block] = [
@@ -172,7 +167,7 @@ def _picture_blocks(report: RatingReport, rating_range: tuple[float, float]) -> 
             " together."
         ),
         Picture("Calibration: mean rating given by mean prediction", calibration(places)),
-        Picture("Predicted ratings", prediction_histograms(places, rating_range)),
+        Picture("Predicted ratings", prediction_histograms(places, rating_range(report))),
     ]
     if report.background.features is not None:
         blocks += [
@@ -187,8 +182,7 @@ def _picture_blocks(report: RatingReport, rating_range: tuple[float, float]) -> 
     return blocks
 
 
-def _cost_blocks(report: RatingReport) -> list[Block]:
-    costs = report.background.costs
+def cost_blocks(costs: Sequence[RatingCost]) -> list[Block]:
     if not costs:
         return []
     machines = dict.fromkeys(cost.scoring.machine for cost in costs)
@@ -204,27 +198,16 @@ def _cost_blocks(report: RatingReport) -> list[Block]:
     for machine in machines:
         some = [shown(cost.system) for cost in costs if cost.scoring.machine == machine]
         told.append(f"Predicted on {machine}: {'all' if len(machines) == 1 else ', '.join(some)}.")
-    return [Heading("Cost"), cost_grid(costs), Bullets(tuple(told))]
+    return [cost_grid(costs), Bullets(tuple(told))]
 
 
-def _training_blocks(report: RatingReport) -> list[Block]:
-    curves = report.background.curves
-    if not curves:
-        return []
-    pictures = [
-        Picture("Validation error by stage, first training seed", png)
-        for png in stage_curves(curves)
-    ]
-    return [Heading("Training"), curves_grid(curves), *pictures]
+def training_blocks(curves: RatingCurves) -> list[Block]:
+    return [Heading("Training"), curves_grid(curves)] if curves else []
 
 
-def _differs_blocks(report: RatingReport) -> list[Block]:
-    told = differs(report.scenario)
-    return [Heading("What differs from the paper's setting"), Bullets(told)] if told else []
-
-
-def _note_blocks(notes: tuple[str, ...]) -> list[Block]:
-    return [Heading("Notes"), Bullets(notes)] if notes else []
+def differs_blocks(scenario: Scenario) -> list[Block]:
+    told = differs(scenario)
+    return [Bullets(told)] if told else []
 
 
 def _provenance_blocks(made: Provenance | None) -> list[Block]:
@@ -238,7 +221,7 @@ def _provenance_blocks(made: Provenance | None) -> list[Block]:
     return [Heading("Provenance"), Bullets(told), digests_grid(made)]
 
 
-def _rating_range(report: RatingReport) -> tuple[float, float]:
+def rating_range(report: RatingReport) -> tuple[float, float]:
     test = report.predictions.filter(pc.equal(report.predictions["part"], "test"))
     ends = pc.min_max(test["rating"]).as_py()
     return ends["min"], ends["max"]

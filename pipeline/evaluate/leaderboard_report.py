@@ -1,9 +1,10 @@
-"""What the leaderboard's report says: figures, how sure they are, and what to be careful about.
+"""What the leaderboard says: figures, how sure they are, and what to be careful about.
 
-The report is a list of blocks, printed as Markdown and as one HTML page with the same content
-(the pictures are in the page alone).
+Lists of blocks, printed here as Markdown; the scenario's page (pipeline/evaluate/report) has the
+same blocks in its own order.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -11,20 +12,16 @@ import pyarrow.compute as pc
 
 from pipeline.catalog.system_names import shown
 from pipeline.catalog.systems import OURS
-from pipeline.evaluate.background import Background, Provenance
+from pipeline.evaluate.background import Background, Curves, Provenance
+from pipeline.evaluate.cost import SystemCost
 from pipeline.evaluate.document import (
     Block,
     Bullets,
     Heading,
     Paragraph,
-    Picture,
-    to_html,
     to_markdown,
 )
-from pipeline.evaluate.plots import Curves, hit_rate_bars, training_curves
-from pipeline.evaluate.protocol import candidate_counts, chance, protocol
-from pipeline.evaluate.published import PublishedTable
-from pipeline.evaluate.report_tables import (
+from pipeline.evaluate.leaderboard_tables import (
     Rows,
     against_published_grid,
     cost_grid,
@@ -39,6 +36,8 @@ from pipeline.evaluate.report_tables import (
     rival_grid,
     systems_grid,
 )
+from pipeline.evaluate.protocol import candidate_counts, chance, protocol
+from pipeline.evaluate.published import PublishedTable
 
 _POOL_TITLES = {
     "target": "Negatives from the target domain (primary)",
@@ -81,10 +80,6 @@ def markdown_report(report: Report) -> str:
     return to_markdown(_blocks(report))
 
 
-def html_report(report: Report) -> str:
-    return to_html(_title(report), _blocks(report))
-
-
 def headline_tables(report: Report) -> dict[str, str]:
     """The primary pool's table of each target domain, as Markdown."""
     return {
@@ -92,28 +87,32 @@ def headline_tables(report: Report) -> dict[str, str]:
     }
 
 
-def _title(report: Report) -> str:
-    return f"Leaderboard: {report.scenario}"
-
-
 def _blocks(report: Report) -> list[Block]:
     return [
-        Heading(_title(report), 1),
+        Heading(f"Leaderboard: {report.scenario}", 1),
         Bullets(_summary(report)),
         overview_grid(report.places),
         Paragraph("Best mean HR@10 first; negatives from the target domain; the best is bold."),
-        Picture("HR@10, negatives from the target domain", hit_rate_bars(report.leaderboard)),
-        *(block for domain in report.domains for block in _domain_blocks(report, domain)),
-        *_published_blocks(report),
-        *_cost_blocks(report),
-        *_training_blocks(report.background.curves),
+        *(
+            block
+            for domain in report.domains
+            for block in (*domain_blocks(report, domain), *quoted_blocks(report, domain))
+        ),
+        *published_blocks(report),
+        *titled("Cost", cost_blocks(report.background.costs)),
+        *training_blocks(report.background.curves),
         Heading("Systems"),
         systems_grid(report.systems),
         Heading("Protocol"),
         Bullets(protocol(report.leaderboard, report.ranks)),
-        *_note_blocks(report.background.notes),
-        *_provenance_blocks(report.background.provenance),
+        *titled("Notes", note_blocks(report.background.notes)),
+        *provenance_blocks(report.background.provenance),
     ]
+
+
+def titled(title: str, blocks: list[Block]) -> list[Block]:
+    """Blocks below a heading; nothing where there are none."""
+    return [Heading(title), *blocks] if blocks else []
 
 
 def _summary(report: Report) -> tuple[str, ...]:
@@ -130,7 +129,7 @@ def _summary(report: Report) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def _domain_blocks(report: Report, domain: str) -> list[Block]:
+def domain_blocks(report: Report, domain: str) -> list[Block]:
     rows = report.rows(domain, "target")
     num_users = next(iter(rows.values()))["HR@10"]["num_users"]
     rival = _rival(rows)
@@ -150,11 +149,18 @@ def _domain_blocks(report: Report, domain: str) -> list[Block]:
         blocks += [Heading("Ours against the baseline to beat", 3), rival_grid(rows)]
     for pool in ("all", "full"):
         blocks += [Heading(_POOL_TITLES[pool], 3), *_pool_blocks(report, domain, pool)]
-    if report.published and report.published.of_domain(domain):
-        blocks += [Heading("Published figures beside ours", 3)]
-        blocks.append(Paragraph(f"Published: {report.published.source}."))
-        blocks.append(published_grid(report.published, domain, rows))
     return blocks
+
+
+def quoted_blocks(report: Report, domain: str) -> list[Block]:
+    """Published figures of a domain beside ours."""
+    if report.published is None or not report.published.of_domain(domain):
+        return []
+    return [
+        Heading("Published figures beside ours", 3),
+        Paragraph(f"Published: {report.published.source}."),
+        published_grid(report.published, domain, report.rows(domain, "target")),
+    ]
 
 
 def _pool_blocks(report: Report, domain: str, pool: str) -> list[Block]:
@@ -164,7 +170,7 @@ def _pool_blocks(report: Report, domain: str, pool: str) -> list[Block]:
     return [figures_grid(rows, _rival(rows), expected)]
 
 
-def _published_blocks(report: Report) -> list[Block]:
+def published_blocks(report: Report) -> list[Block]:
     """Ours against the paper's own method, and what to know before comparing."""
     published = report.published
     if published is None:
@@ -193,8 +199,7 @@ def _published_blocks(report: Report) -> list[Block]:
     ]
 
 
-def _cost_blocks(report: Report) -> list[Block]:
-    costs = report.background.costs
+def cost_blocks(costs: Sequence[SystemCost]) -> list[Block]:
     if not costs:
         return []
     machines = dict.fromkeys(cost.scoring.machine for cost in costs)
@@ -212,21 +217,18 @@ def _cost_blocks(report: Report) -> list[Block]:
     for machine in machines:
         some = [shown(cost.system) for cost in costs if cost.scoring.machine == machine]
         told.append(f"Scored on {machine}: {'all' if len(machines) == 1 else ', '.join(some)}.")
-    return [Heading("Cost"), cost_grid(costs), Bullets(tuple(told))]
+    return [cost_grid(costs), Bullets(tuple(told))]
 
 
-def _training_blocks(curves: Curves) -> list[Block]:
-    if not curves:
-        return []
-    picture = Picture("Training curves", training_curves(curves))
-    return [Heading("Training"), curves_grid(curves), picture]
+def training_blocks(curves: Curves) -> list[Block]:
+    return [Heading("Training"), curves_grid(curves)] if curves else []
 
 
-def _note_blocks(notes: tuple[str, ...]) -> list[Block]:
-    return [Heading("Notes"), Bullets(notes)] if notes else []
+def note_blocks(notes: tuple[str, ...]) -> list[Block]:
+    return [Bullets(notes)] if notes else []
 
 
-def _provenance_blocks(made: Provenance | None) -> list[Block]:
+def provenance_blocks(made: Provenance | None) -> list[Block]:
     if made is None:
         return []
     candidates = " ".join(str(seed) for seed in made.candidate_seeds)
