@@ -1,12 +1,13 @@
 """What the page tells of a scenario where ratings of cold users are predicted."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.catalog import Scenario
-from pipeline.catalog.rating_systems import RATING_OURS
+from pipeline.catalog.rating_systems import FEATURE_EXPERIMENTS, RATING_OURS
 from pipeline.catalog.system_names import shown
 from pipeline.evaluate.document import Block, Bullets, Fold, Heading, lowered
 from pipeline.evaluate.leaderboard_report import note_blocks
@@ -31,6 +32,7 @@ from pipeline.evaluate.ratings.leaderboard_report import (
 from pipeline.evaluate.ratings.leaderboard_tables import curves_grid, systems_grid
 from pipeline.evaluate.ratings.plots import RatingCurves
 from pipeline.evaluate.ratings.protocol import protocol
+from pipeline.evaluate.ratings.source_costs import load_source_costs, source_blocks
 from pipeline.evaluate.report.ablations import experiment_charts, experiments_part
 from pipeline.evaluate.report.board import (
     LEGEND,
@@ -72,7 +74,9 @@ def tell_rating(scenario: Scenario, store: Store) -> Told:
         Part(
             anchor="predictions", title="Predictions", blocks=tuple(lowered(picture_blocks(report)))
         ),
-        *experiments_part(scenario, store, HOW_TO_READ, _experiment, left_out),
+        *experiments_part(
+            scenario, store, HOW_TO_READ, partial(_experiment, scenario, store), left_out
+        ),
         Part(anchor="examples", title="Examples", blocks=_examples(report, board, store)),
         *_training(background.curves, left_out),
         Part(anchor="cost", title="Cost", blocks=tuple(cost_blocks(background.costs))),
@@ -147,11 +151,15 @@ def _slices(report: RatingReport, board: Board, store: Store) -> tuple[Block, ..
     return tuple(blocks)
 
 
-def _experiment(name: str, table: pa.Table) -> list[Block]:
+def _experiment(scenario: Scenario, store: Store, name: str, table: pa.Table) -> list[Block]:
     chosen = rating_experiment(name)
+    costs: list[Block] = []
+    if name in FEATURE_EXPERIMENTS:
+        costs = source_blocks(load_source_costs(f"experiments/{scenario.name}/{name}", store))
     return [
         *lowered(experiment_summary(chosen, table)),
         experiment_charts(table, _METRIC, _place_of, from_zero=False),
+        *lowered(costs),
         Fold(f"All figures: {chosen.title}", tuple(lowered(experiment_figures(table)))),
     ]
 
