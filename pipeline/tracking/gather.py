@@ -15,7 +15,6 @@ from pipeline.tracking.record import Point, Record, flattened, metric_name
 from pipeline.train import VERSION as TRAIN_VERSION
 from pipeline.train.loop import FitReport
 from pipeline.train.preset_version import preset_version
-from pipeline.train.ratings import PRESETS as RATING_PRESETS
 from pipeline.train.ratings import VERSION as RATING_TRAIN_VERSION
 from pipeline.train.ratings.reports import load_stage_reports
 from pipeline.train.ratings.stored import cold_folder
@@ -23,6 +22,7 @@ from pipeline.train.ratings.systems import rating_seeds
 from pipeline.train.systems import seeds_of, weights_folder
 from pipeline.train.weights import load_report
 
+_RATING_PRESETS = "pipeline.train.ratings.presets"
 _PACKAGES = ("coldbridge", "torch", "numpy", "pyarrow")
 _OF_DOMAINS = ("item_multimodal", "review_features")
 
@@ -66,7 +66,9 @@ def _rating_runs(scenario: Scenario, store: Store) -> Iterator[Record]:
                         load_stage_reports(store, folder, seed),
                         {"system": system, "seed": str(seed), "cold_ratio": f"{ratio:g}"}
                         | _inputs(RATING_SYSTEMS[system], scenario, store, seed)
-                        | _versions(f"{RATING_TRAIN_VERSION}.{RATING_PRESETS}"),
+                        | _versions(
+                            f"{RATING_TRAIN_VERSION}.{preset_version(system, _RATING_PRESETS)}"
+                        ),
                         scenario,
                         store,
                     )
