@@ -76,9 +76,7 @@ def dg_dev(folder: Path) -> Iterator[Server]:
     home.mkdir()
     settings = (PROJECT / "dagster.yaml").read_text()
     (home / "dagster.yaml").write_text(settings.replace("data/.dagster", str(home / "state")))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = os.environ | {"COLDBRIDGE_DATA": str(data), "DAGSTER_HOME": str(home)}
     process = start(port, log, environment)
     try:
@@ -94,6 +92,12 @@ def wait(ready: Callable[[], bool], seconds: float, what: str) -> None:
     while not ready():
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
         time.sleep(1)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def command(name: str) -> str:

@@ -2,13 +2,9 @@
 
 import json
 import os
-import signal
-import socket
-import subprocess
-import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +13,8 @@ from typing import Any
 import dagster as dg
 
 from assets.resources import PROJECT
+from tests.e2e.dagster_server import STARTUP_SECONDS, free_port, start, stop, wait
 
-STARTUP_SECONDS = 300
-STOP_SECONDS = 60
 FINISHED = (
     dg.DagsterRunStatus.SUCCESS,
     dg.DagsterRunStatus.FAILURE,
@@ -158,12 +153,10 @@ def dev_server(folder: Path) -> Iterator[DevServer]:
         # Made by one process before others come: Dagster makes its tables without a lock.
         instance.get_runs_count()
         instance.all_asset_keys()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         server = DevServer(url=f"http://127.0.0.1:{port}", folder=folder, instance=instance)
         log = folder / "dg.log"
-        process = _start(folder, port, log)
+        process = start(port, log, _environment(folder))
 
         def ready() -> bool:
             said = log.read_text()
@@ -174,38 +167,4 @@ def dev_server(folder: Path) -> Iterator[DevServer]:
             wait(ready, STARTUP_SECONDS, "dg dev to answer")
             yield server
         finally:
-            _stop(process)
-
-
-def _start(folder: Path, port: int, log: Path) -> "subprocess.Popen[bytes]":
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            [str(Path(sys.executable).with_name("dg")), "dev", "--port", str(port)],
-            cwd=PROJECT,
-            env=_environment(folder),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """Ask as Ctrl-C does, then make sure."""
-    os.killpg(process.pid, signal.SIGINT)
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    process.wait(STOP_SECONDS)
-
-
-def wait(ready: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not ready():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.5)
+            stop(process)

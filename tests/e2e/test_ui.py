@@ -7,7 +7,6 @@ Slow and opt-in: `pytest -m slow`. The browser part wants the package `playwrigh
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from tests.e2e.dagster_server import (
     Server,
     answers,
     dg_dev,
+    free_port,
     stop,
     wait,
 )
@@ -326,9 +326,7 @@ def test_make_dev_stops_within_seconds_and_forgets_nothing(tmp_path: Path) -> No
 @contextmanager
 def _make_dev(clone: Path, log: Path) -> Iterator[Server]:
     """`make dev`, which installs nothing here, until Ctrl-C; then nothing of it is left."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, "PYTHONPATH": str(clone)}
     environment.pop("COLDBRIDGE_DATA", None)
     with log.open("wb") as output:
