@@ -6,6 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 BIN := $(VENV)/bin
 TORCH := 2.13.0
+WORKERS ?= 2
 
 # With an NVIDIA driver the CUDA builds of torch, vLLM and FAISS are installed.
 EXTRA ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,cpu)
@@ -20,8 +21,9 @@ export TOKENIZERS_PARALLELISM ?= false
 demo: install
 	$(BIN)/python -m assets.run demo
 
+# Two at a time, a file of tests in one process: some hold an engine of a gigabyte or two.
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import dagster as dg
 
 from assets.checks import asset_checks, not_passed
-from assets.ingest import RAW_STATE_TAG
+from assets.ingest import RAW_FILES_TAG
 from assets.present import changed_groups, partition_version
 from assets.recorded import Record, joint_version, latest_records, version_at
 from assets.resources import Workspace, engine_resource
@@ -24,8 +24,10 @@ from pipeline.store import Store
 
 Kind = Literal["missing", "code", "parameters", "data", "file", "check", "forced"]
 
-_SUFFIXES = (".parquet", ".safetensors", "")
-"""Of what an asset stores: a table, tensors, or a folder of tensors."""
+_DIGESTED = (".parquet", ".safetensors")
+"""Of what an asset stores in a file that knows its digest."""
+_OTHERS = (".html", "")
+"""Of a page, and of a folder of tensors."""
 
 
 @dataclass(frozen=True)
@@ -200,22 +202,21 @@ class Staleness:
         if state is None:
             if domain.source == "sample":
                 yield Cause("file", "a raw file is missing; it is generated")
-        elif state != record.tags.get(RAW_STATE_TAG):
+        elif state.files != record.tags.get(RAW_FILES_TAG):
             yield Cause("file", "raw files have another size or time than when they were read")
 
     def _stored_causes(self, part: Part, record: Record) -> Iterator[Cause]:
         """By existence and by the digest in the file's footer; content is verified on reading.
 
-        Of a folder, which holds a file a seed, only that it is there.
+        Of a page, and of a folder, which holds a file a seed, only that it is there.
         """
         store = self._workspace.store
         asset, *rest = part.key.path
         key = "/".join([asset, part.partition, *rest])
-        found = [suffix for suffix in _SUFFIXES if store.exists(key, suffix)]
-        if not found:
-            yield Cause("file", f"{store.path(key, '')}.* is missing")
-        elif found != [""]:
+        if any(store.exists(key, suffix) for suffix in _DIGESTED):
             yield from _content_causes(store, key, record.version)
+        elif not any(store.exists(key, suffix) for suffix in _OTHERS):
+            yield Cause("file", f"{store.path(key, '')}.* is missing")
 
     def _check_causes(self, part: Part) -> Iterator[Cause]:
         for name in not_passed(part.key, part.partition, self.graph, self.instance):

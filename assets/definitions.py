@@ -52,9 +52,8 @@ def all_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         *evaluate_assets(catalog),
         *experiment_assets(catalog),
         *rating_assets(catalog),
-        *tracking_assets(catalog),
     ]
-    return [*assets, report_asset(catalog, assets)]
+    return [*assets, report_asset(catalog, assets), *tracking_assets(catalog)]
 
 
 defs = build_defs(Workspace())

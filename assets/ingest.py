@@ -16,12 +16,13 @@ from pipeline.ingest.dumps.dump_download import Dumps, download_dumps
 from pipeline.ingest.item_images import ingest_item_images
 from pipeline.ingest.items import ingest_items
 from pipeline.ingest.raw import RawFiles, prepare_raw
+from pipeline.ingest.raw_state import RawState
 from pipeline.ingest.reviews import ingest_reviews
 from pipeline.markdown import table
 
 GROUP = "ingest"
-RAW_STATE_TAG = "coldbridge/raw_state"
-"""On a materialization of `raw`: sizes and times of the files when they were read."""
+RAW_FILES_TAG, RAW_IMAGES_TAG = "coldbridge/raw_files", "coldbridge/raw_images"
+"""On a materialization of `raw`: sizes and times of files and images when it read the files."""
 
 
 class Refetch(dg.Config):
@@ -157,5 +158,10 @@ def _raw_result(files: RawFiles) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         data_version=dg.DataVersion(files.digest),
         metadata={"files": dg.MetadataValue.md(listed)},
-        tags={RAW_STATE_TAG: files.state} if files.state else {},
+        tags=raw_tags(files.state) if files.state else {},
     )
+
+
+def raw_tags(state: RawState) -> dict[str, str]:
+    images = {RAW_IMAGES_TAG: state.images} if state.images else {}
+    return {RAW_FILES_TAG: state.files, **images}

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 
 import dagster as dg
 
-from assets.ingest import RAW_STATE_TAG
+from assets.ingest import raw_tags
 from pipeline.catalog import Catalog, Domain
-from pipeline.ingest.raw_state import raw_state
+from pipeline.ingest.raw_state import RawState, raw_state
 
 _INGESTED = ("raw", "items", "reviews", "item_images")
 
@@ -41,13 +41,13 @@ def raw_files_sensor(
         now: dict[str, _Watched] = {}  # of the catalog's domains alone: it does not grow
         requests, unsettled = [], []
         for domain in watched:
-            last, state = before.get(domain.name, _Watched()), raw_state(catalog, domain)
-            settled = last.settled
+            last, found = before.get(domain.name, _Watched()), raw_state(catalog, domain)
+            settled, state = last.settled, str(found) if found and found.images else None
             if state is not None and state != last.seen:
                 unsettled.append(domain.name)
-            elif state is not None and state != settled:
+            elif found and state is not None and state != settled:
                 settled = state
-                requests += _requests(domain, state, ingested, context.instance)
+                requests += _requests(domain, found, ingested, context.instance)
             now[domain.name] = _Watched(seen=state, settled=settled)
         told = f"new or growing: {', '.join(unsettled)}" if unsettled else "no file is new"
         return dg.SensorResult(
@@ -61,14 +61,14 @@ def raw_files_sensor(
 
 def _requests(
     domain: Domain,
-    state: str,
+    state: RawState,
     ingested: Sequence[dg.AssetsDefinition],
     instance: dg.DagsterInstance,
 ) -> list[dg.RunRequest]:
     """A run for files in a state, unless these were ingested: by a person, or before the sensor
     was switched on."""
     last = instance.get_latest_data_version_record(dg.AssetKey("raw"), partition_key=domain.name)
-    if last is not None and _state_of(last) == state:
+    if last is not None and _is_of(last, state):
         return []
     return [
         dg.RunRequest(
@@ -82,10 +82,11 @@ def _requests(
     ]
 
 
-def _state_of(record: dg.EventLogRecord) -> str | None:
-    """What `raw` found; None where it was materialized before it wrote that down."""
+def _is_of(record: dg.EventLogRecord, state: RawState) -> bool:
+    """Whether `raw` found files and images as they are now."""
     assert record.asset_materialization is not None
-    return (record.asset_materialization.tags or {}).get(RAW_STATE_TAG)
+    tags = record.asset_materialization.tags or {}
+    return raw_tags(state).items() <= tags.items()
 
 
 def _has(asset: dg.AssetsDefinition, partition: str) -> bool:

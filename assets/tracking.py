@@ -1,6 +1,6 @@
 """Experiment tracking, where the catalog has a [tracking] table: a scenario's runs in MLflow.
 
-An asset of its own, below the leaderboards: it records what is stored, so a tracking server that is
+An asset of its own, below all others: it records what is stored, so a tracking server that is
 down fails it alone, after everything else is done, and the next refresh records what is missing.
 """
 
@@ -21,7 +21,7 @@ def tracking_assets(catalog: Catalog) -> list[dg.AssetsDefinition]:
         return []
 
     @dg.asset(
-        deps=_recorded(catalog),
+        deps=[*_recorded(catalog), own_partition("report", names)],
         partitions_def=partitions_of(names),
         group_name=GROUP,
         kinds={"mlflow"},

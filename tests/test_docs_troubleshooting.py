@@ -27,6 +27,7 @@ from pipeline.extract.local_models import resolve_model
 from pipeline.ingest.items import ingest_items
 from pipeline.ingest.raw import prepare_raw
 from pipeline.ingest.reviews import ingest_reviews
+from pipeline.outcome import Outcome
 from pipeline.prepare.splits import assign_parts
 from pipeline.store import Store
 
@@ -84,11 +85,17 @@ def too_few_users(data: Path) -> None:
     assign_parts(users, Scenario(name="my-shop", domains=("my-books", "my-films")))
 
 
-def stopped(data: Path) -> None:
-    def work() -> None:
+def stopped(data: Path) -> str:
+    def work() -> Outcome:
         raise dg.DagsterExecutionInterruptedError
 
-    materialized(work)  # type: ignore[arg-type]
+    @dg.asset
+    def one() -> dg.MaterializeResult:
+        return materialized(work)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = dg.materialize([one], instance=instance, raise_on_error=False).run_id
+        return "\n".join(str(entry) for entry in instance.all_logs(run))
 
 
 def made(data: Path, target: str, *variables: str) -> str:

@@ -43,7 +43,20 @@ RUN_WHOLE = {"docs/tutorial.md"}
 """Pages whose every shell block is run, in order, by a test of their own."""
 
 HARMLESS = {"cat", "cd", "cp", "curl", "df", "du", "export", "git", "head", "kill", "ls", "mkdir"}
-HARMLESS |= {"mv", "nohup", "pip", "psql", "rm", "source", "sqlite3", "ssh", "tail", "vllm"}
+HARMLESS |= {
+    "aws",
+    "createuser",
+    "mv",
+    "nohup",
+    "pip",
+    "psql",
+    "rm",
+    "source",
+    "sqlite3",
+    "ssh",
+    "tail",
+    "vllm",
+}
 """Programs that are not ours: nothing of this project could make the line wrong."""
 
 
@@ -61,10 +74,25 @@ def of_languages(*languages: str) -> list[Any]:
 
 
 def commands(text: str) -> list[list[str]]:
-    """The words of each line, without comments; a line that ends in a backslash goes on."""
-    lines = text.replace("\\\n", " ").splitlines()
-    found = [shlex.split(line.removeprefix("$ "), comments=True) for line in lines]
+    """The words of each line, without comments. One that ends in a backslash, or within a
+    quotation, goes on in the next."""
+    found, given = [], ""
+    for line in text.replace("\\\n", " ").splitlines():
+        given = f"{given}\n{line}" if given else line.removeprefix("$ ")
+        if _is_whole(given):
+            found.append(shlex.split(given, comments=True))
+            given = ""
+    assert not given, f"a quotation has no end: {given}"
     return [words for words in found if words]
+
+
+def _is_whole(given: str) -> bool:
+    """Whether every quotation in it has an end."""
+    try:
+        shlex.split(given, comments=True)
+    except ValueError:
+        return False
+    return True
 
 
 def names_of(page: str, kind: str) -> set[str]:
@@ -110,10 +138,24 @@ def check_dg(page: str, words: list[str]) -> None:
     if "--job" in options:
         assert options["--job"] in jobs(), options
     else:
-        selection = dg.AssetSelection.from_string(options["--assets"])
-        assert selection.resolve(defs.resolve_asset_graph()), options
+        for asset in options["--assets"].split(","):
+            selection = dg.AssetSelection.from_string(asset)
+            assert selection.resolve(defs.resolve_asset_graph()), options
     if "--partition" in options:
         assert options["--partition"] in names_of(page, "scenario") | names_of(page, "domain")
+
+
+def check_dagster(page: str, words: list[str]) -> None:
+    """Its schedules, sensors and jobs by name; the words of its own are Dagster's affair."""
+    repository = defs.get_repository_def()
+    if words[1] == "schedule":
+        assert words[3] in {one.name for one in repository.schedule_defs}, words
+    elif words[1] == "sensor":
+        assert words[3] in {one.name for one in repository.sensor_defs}, words
+    elif words[1] == "job":
+        assert words[words.index("-j") + 1] in jobs(), words
+    else:
+        assert words[1] == "run", words
 
 
 @cache
@@ -124,6 +166,7 @@ def jobs() -> set[str]:
 COMMANDS: dict[str, Callable[[str, list[str]], None]] = {
     "make": check_make,
     "python": check_python,
+    "dagster": check_dagster,
     "dg": check_dg,
     **dict.fromkeys(HARMLESS, lambda page, words: None),
 }

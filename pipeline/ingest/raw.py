@@ -15,7 +15,7 @@ from pipeline.catalog import Catalog, Domain
 from pipeline.digest import digest_file, digest_json
 from pipeline.ingest import sample, sample_words, sample_world
 from pipeline.ingest.formats.readers import existing_paths, paths_of
-from pipeline.ingest.raw_state import raw_state
+from pipeline.ingest.raw_state import RawState, raw_state
 
 _STAMP = "world.json"
 _CODE = (sample, sample_world, sample_words)
@@ -30,7 +30,7 @@ class RawFiles:
     digests: dict[str, str]  # of each file's bytes
     digest: str  # of roles and digests together; where the files lie does not matter
     # Of them and the images before they were read, see raw_state.py; no part of what they hold.
-    state: str | None = field(compare=False)
+    state: RawState | None = field(compare=False)
 
 
 def prepare_raw(catalog: Catalog, name: str) -> RawFiles:

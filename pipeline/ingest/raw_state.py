@@ -3,6 +3,7 @@ replaced or is still growing, without reading any of it.
 """
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.catalog import Catalog, Domain
@@ -13,18 +14,32 @@ from pipeline.ingest.images.image_folder import is_image_name
 State = tuple[int, int]  # bytes, and nanoseconds since 1970 when they were last written
 
 
-def raw_state(catalog: Catalog, domain: Domain) -> str | None:
-    """A digest of sizes and times of the domain's files and images; None while some are missing.
+@dataclass(frozen=True)
+class RawState:
+    """Digests of sizes and times."""
+
+    files: str
+    images: str | None  # None: the folder that the catalog names is missing
+
+    def __str__(self) -> str:
+        return f"{self.files}-{self.images}"
+
+
+def raw_state(catalog: Catalog, domain: Domain) -> RawState | None:
+    """Of the domain's files and of the images in its folder; None while a file is missing.
 
     What lies beside them, such as a download's `.part`, does not count.
     """
     try:
         files = {role: _state(path.stat()) for role, path in paths_of(catalog, domain).items()}
-        folder = domain.images and domain.images.folder
-        images = _image_states(catalog.folder / folder) if folder else {}
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return digest_json({"files": files, "images": images})
+    folder = domain.images and domain.images.folder
+    try:
+        images = _image_states(catalog.folder / folder) if folder else {}
+    except (FileNotFoundError, NotADirectoryError):
+        return RawState(files=digest_json(files), images=None)
+    return RawState(files=digest_json(files), images=digest_json(images))
 
 
 def _image_states(folder: Path) -> dict[str, State]:

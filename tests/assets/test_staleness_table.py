@@ -25,7 +25,7 @@ from dagster._core.loader import LoadingContextForTest
 from assets import stale
 from assets.causes import Part, Staleness, State
 from assets.definitions import all_assets, build_defs
-from assets.ingest import RAW_STATE_TAG
+from assets.ingest import raw_tags
 from assets.listing import listing
 from assets.resources import PROJECT, Workspace
 from pipeline.ingest.raw_state import raw_state
@@ -151,7 +151,7 @@ class World:
             catalog = self.workspace.catalog
             state = raw_state(catalog, catalog.domains[part.partition])
             assert state is not None
-            tags[RAW_STATE_TAG] = state
+            tags |= raw_tags(state)
         self.instance.report_runless_asset_event(
             dg.AssetMaterialization(
                 part.key, partition=part.partition, tags=tags, metadata=metadata
@@ -192,12 +192,12 @@ CASES = [
     Case(
         name="k_core of one scenario",
         catalog=("k_core = 4", "k_core = 3"),
-        parameters="interactions[small] dataset_card[small]",
+        parameters="interactions[small] dataset_card[small] report[small]",
     ),
     Case(
         name="the split's seed",
         catalog=("split = { seed = 0 }", "split = { seed = 1 }"),
-        parameters="sequences[small] leaderboard[small]",
+        parameters="sequences[small] leaderboard[small] report[small]",
     ),
     Case(
         name="candidates",
@@ -220,7 +220,7 @@ CASES = [
         catalog=("max_epochs = 3", "max_epochs = 4"),
         parameters=(
             "encoders[small] weights/popularity[small] weights/sasrec[small] weights/lgcd[small] "
-            "experiments/lgcd_steps[small]"
+            "experiments/lgcd_steps[small] report[small]"
         ),
     ),
     Case(
@@ -247,7 +247,7 @@ CASES = [
     Case(
         name="the prompt for titles",
         patch=("pipeline.extract.titles.TITLES_PROMPT", "titles/9"),
-        parameters="generated_titles[small] generated_titles[other]",
+        parameters="generated_titles[small]",
     ),
     Case(
         name="the prompt for items",
@@ -262,14 +262,14 @@ CASES = [
     Case(
         name="the text model",
         catalog=("package:one", "package:two"),
-        parameters="item_text[small] title_vectors[small] leaderboard[small]",
+        parameters="item_text[small] title_vectors[small] leaderboard[small] report[small]",
     ),
     Case(
         name="a domain's title",
         catalog=('title = "kitchen"', 'title = "household"'),
         parameters=(
             "dataset_card[small] dataset_card[rated] generated_titles[small] "
-            "item_multimodal[kitchen] review_features[kitchen]"
+            "item_multimodal[kitchen] review_features[kitchen] report[small] report[rated]"
         ),
     ),
     Case(
@@ -293,8 +293,8 @@ CASES = [
         name="an engine setting that changes outputs",
         catalog=("max_model_len = 2048", "max_model_len = 1024"),
         parameters=(
-            "generated_titles[small] generated_titles[other] item_multimodal[food] "
-            "item_multimodal[kitchen] review_features[food] review_features[kitchen]"
+            "generated_titles[small] item_multimodal[food] item_multimodal[kitchen] "
+            "review_features[food] review_features[kitchen]"
         ),
     ),
     Case(name="an engine setting of speed", catalog=("max_num_seqs = 8", "max_num_seqs = 16")),
@@ -305,13 +305,16 @@ CASES = [
     Case(
         name="a scenario is added",
         catalog=("[scenario.clicked]", f"{ADDED}[scenario.clicked]"),
-        missing="interactions[fresh] vocabulary[fresh] dataset_card[fresh] clicks[fresh]",
+        missing=(
+            "interactions[fresh] vocabulary[fresh] dataset_card[fresh] clicks[fresh] report[fresh]"
+        ),
     ),
     Case(
         name="a domain is added to a scenario",
         catalog=('domains = ["garden"]', 'domains = ["garden", "kitchen"]'),
         parameters=(
-            "interactions[clicked] vocabulary[clicked] dataset_card[clicked] clicks[clicked]"
+            "interactions[clicked] vocabulary[clicked] dataset_card[clicked] clicks[clicked] "
+            "report[clicked]"
         ),
         data="interactions[clicked] vocabulary[clicked] dataset_card[clicked]",
     ),
@@ -319,13 +322,13 @@ CASES = [
         name="a system is added to one scenario",
         catalog=('"popularity", "sasrec"]', '"popularity", "sasrec", "ease"]'),
         missing="weights/ease[other] scores/ease[other] recommendations/ease[other]",
-        parameters="leaderboard[other]",
-        data="leaderboard[other]",
+        parameters="leaderboard[other] report[other]",
+        data="leaderboard[other] report[other]",
     ),
     Case(
         name="a system is taken from the one scenario that has it",
         catalog=('"popularity", "sasrec", "lgcd"]\nexperiments = ["lgcd_steps"]', '"popularity"]'),
-        parameters="leaderboard[small]",
+        parameters="leaderboard[small] report[small]",
     ),
 ]
 
@@ -470,7 +473,7 @@ def test_what_a_renamed_scenario_left_behind_is_named_and_left_alone(world: Worl
     assert {s.part.partition for s in _states(world) if s.causes} == {"renamed"}
 
 
-_COMMON = ("dataset_card", "interactions", "vocabulary")
+_COMMON = ("dataset_card", "interactions", "report", "vocabulary")
 
 
 def test_what_a_person_reported_as_materialized_counts_as_stale(world: World) -> None:
@@ -491,13 +494,13 @@ def test_the_listing_is_a_table_in_topological_order_with_a_summary(world: World
     assert [line.split() for line in lines[:3]] == [
         ["asset", "of", "state", "why"],
         ["interactions", "small", "stale", "parameters:", "filters"],
-        ["dataset_card", "small", "stale", "parameters:", "of", "small"],
+        ["dataset_card,", "report", "small", "stale", "parameters:", "of", "small"],
     ]
     assert lines[3].startswith("vocabulary, item_text and 18 more  small  waits  for interactions")
-    summary = "0 missing, 2 stale (2 by parameters), 20 wait for those and may stay as they are"
+    summary = "0 missing, 3 stale (3 by parameters), 20 wait for those and may stay as they are"
     assert lines[4].startswith(summary)
     every = found.as_text(grouped=False).splitlines()
-    assert len(every) == 1 + 2 + 20 + 1
+    assert len(every) == 1 + 3 + 20 + 1
     as_json = json.loads(found.as_json())
     assert as_json[0] == {
         "asset": "interactions",
@@ -515,9 +518,9 @@ def test_the_job_lists_the_same_in_its_log_and_as_a_table_on_its_output(world: W
     (output,) = [e for e in result.all_events if e.event_type_value == "STEP_OUTPUT"]
     metadata = output.step_output_data.metadata
     assert "| interactions | small | stale | parameters: filters |" in metadata["stale"].value
-    assert metadata["summary"].value.startswith("0 missing, 2 stale (2 by parameters)")
+    assert metadata["summary"].value.startswith("0 missing, 3 stale (3 by parameters)")
     assert _found(world) == {
-        i: {"parameters"} for i in ("interactions[small]", "dataset_card[small]")
+        f"{asset}[small]": {"parameters"} for asset in ("interactions", "dataset_card", "report")
     }
 
 

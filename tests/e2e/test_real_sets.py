@@ -210,4 +210,4 @@ def test_the_24_categories_of_amazon_2023_are_one_scenario(catalog: Catalog, sto
 
 def test_every_scenario_of_the_catalog_is_covered() -> None:
     tables = tomllib.loads((ROOT / "data" / "catalog.toml").read_text())
-    assert set(tables["scenario"]) == {*EXPECTED, "demo"}
+    assert set(tables["scenario"]) == {*EXPECTED, "demo", "demo-ratings"}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.catalog import Catalog, load_catalog
-from pipeline.ingest.raw_state import raw_state
+from pipeline.ingest.raw_state import RawState, raw_state
 
 CATALOG = """
 [domain.shop]
@@ -40,17 +40,18 @@ def shop(catalog: Catalog) -> Path:
     return folder
 
 
-def state(catalog: Catalog, name: str = "shop") -> str | None:
+def state(catalog: Catalog, name: str = "shop") -> RawState | None:
     return raw_state(catalog, catalog.domains[name])
 
 
 def test_there_is_none_while_a_file_or_a_folder_is_missing(catalog: Catalog, shop: Path) -> None:
-    assert state(catalog) is not None
+    whole = state(catalog)
+    assert whole is not None and whole.images is not None
     (shop / "items.json.gz").rename(shop / "items.json.gz.part")
     assert state(catalog) is None
     (shop / "items.json.gz.part").rename(shop / "items.json.gz")
     (shop / "images").rename(shop / "pictures")
-    assert state(catalog) is None
+    assert state(catalog) == RawState(files=whole.files, images=None)
     shop.rename(shop.with_name("closed"))
     assert state(catalog) is None
     shop.write_text("a file where a folder was")

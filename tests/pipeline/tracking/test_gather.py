@@ -48,7 +48,7 @@ def test_a_seed_is_recorded_with_its_curve_parameters_and_inputs(world: Any) -> 
     table = world.store.read_table("leaderboard/little").to_pylist()
     assert len(board.points) == len(table)
     assert board.points[0].metric.startswith("popularity/food/") and "@" not in str(board.points)
-    assert [path.suffix for path in board.files] == [".md", ".html"]
+    assert list(board.texts) == ["leaderboard.md"]
 
 
 def test_what_is_not_trained_yet_is_left_out(world: Any) -> None:
