@@ -34,9 +34,9 @@ from torch import Tensor, nn
 from models.blocks.case_noise import case_noise
 from models.blocks.diffusion import GaussianDiffusion, standard_normal
 from models.blocks.vector_unet import VectorUNet
-from models.music_config import MuSiCConfig
+from models.music_config import RATING_SETTINGS, MuSiCConfig
 from models.music_vectors import ItemVectors, RatingHead, UserVectors
-from models.ratings import AUXILIARY, TARGET, Known, Pairs, Ratings, Users
+from models.ratings import AUXILIARY, TARGET, Known, Pairs, Ratings, Shared, Users
 from models.recommender import Losses
 
 
@@ -73,6 +73,13 @@ class MuSiC(nn.Module):
         for part in self._learning:
             part.requires_grad_(True)
         self.train(self.training)
+
+    def shared(self, stage: str) -> Shared | None:
+        """Stage "ratings" knows nothing of the diffusion that follows."""
+        if stage != "ratings":
+            return None
+        settings = {name: getattr(self.config, name) for name in RATING_SETTINGS}
+        return Shared(settings, _RATING_PARTS)
 
     def train(self, mode: bool = True) -> Self:
         """Frozen parts stay as in prediction: what they give a stage must not be dropped out."""
@@ -240,5 +247,6 @@ class MuSiC(nn.Module):
         return self.config.item_bias_penalty * bias_C.square().mean()
 
 
+_RATING_PARTS = ("items", "auxiliary_users", "target_users", "auxiliary_head", "target_head")
 _USERS_AT_ONCE = 1024
 _DIFFUSION_STAGES = ("side_users", "overlap_users", "joint", "task")

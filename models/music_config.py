@@ -101,4 +101,16 @@ class MuSiCConfig:
         )
 
 
+RATING_SETTINGS = (
+    "width",
+    "hidden",
+    "dropout",
+    "projection_activation",
+    "share_item_mlp",
+    "text_drop",
+    "scale_init",
+    "item_bias_penalty",
+)
+"""What of `MuSiCConfig` the stage "ratings" rests on; all else is the diffusion's."""
+
 _FORGOTTEN = 0.02  # alpha_bar below which a noised vector is taken for pure noise

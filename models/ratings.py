@@ -8,7 +8,7 @@ Shapes: N ratings or pairs, U users, V items + 1, S = 2 domains, E width of item
 user features, L history length.
 """
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -87,6 +87,22 @@ class RatingModel(Protocol):
     def predict(self, pairs: Pairs) -> Tensor:
         """Ratings [N], not clamped, of target items for cold users: from their auxiliary side
         alone. Repeatable: noise follows from the config's seed and the user."""
+        ...
+
+
+class Shared(NamedTuple):
+    """Of a first stage that models of other settings may have in common."""
+
+    settings: dict[str, Any]  # all of the config that decides what it makes
+    parts: tuple[str, ...]  # submodules that it trains, made before all others of the model
+
+
+@runtime_checkable
+class SharesStage(Protocol):
+    """A `RatingModel` with a first stage that need not be trained for each of its variants."""
+
+    def shared(self, stage: str) -> Shared | None:
+        """None of a stage that is the model's own."""
         ...
 
 

@@ -24,6 +24,7 @@ from pipeline.train.device import best_device
 from pipeline.train.loop import FitReport, fit, to_device
 from pipeline.train.ratings.cases import RatingCases, take
 from pipeline.train.ratings.runs import RatingRun, StageRun
+from pipeline.train.ratings.shared_stage import SharedStages
 
 log = logging.getLogger(__name__)
 
@@ -39,19 +40,26 @@ def fit_rating_run(
     cases: RatingCases,
     seed: int,
     checkpoint_of: Callable[[str], Checkpoint],
+    shared: SharedStages | None = None,
 ) -> dict[str, FitReport]:
     """Train `model` in place; how each stage went, by its name.
 
     Scores are negative: of the RMSE, or of the loss. `checkpoint_of` gives each stage, by its
-    name, a checkpoint; the caller deletes them once the weights are saved. ValueError where a
-    stage has fewer than two units.
+    name, a checkpoint; the caller deletes them once the weights are saved. `shared` keeps a first
+    stage for other runs. ValueError where a stage has fewer than two units.
     """
     device = best_device()
     model.to(device)
-    return {
-        stage.name: _fit_stage(stage, model, cases, seed, checkpoint_of(stage.name), device)
-        for stage in run.stages
-    }
+    reports: dict[str, FitReport] = {}
+    for stage in run.stages:
+        of_first = shared if stage == run.stages[0] else None
+        report = of_first.load(stage, model, seed) if of_first else None
+        if report is None:
+            report = _fit_stage(stage, model, cases, seed, checkpoint_of(stage.name), device)
+            if of_first:
+                of_first.save(stage, model, seed, report)
+        reports[stage.name] = report
+    return reports
 
 
 def _fit_stage(

@@ -6,6 +6,7 @@ inputs and parameters, is kept; a killed run resumes in its stage.
 
 import logging
 from itertools import count
+from typing import Any
 
 import torch
 from torch import nn
@@ -28,6 +29,7 @@ from pipeline.train.ratings.fit import fit_rating_run
 from pipeline.train.ratings.presets import rating_preset
 from pipeline.train.ratings.reports import save_rating_weights, training_outcome
 from pipeline.train.ratings.runs import FeatureUse, RatingRun
+from pipeline.train.ratings.shared_stage import SharedStages
 from pipeline.train.ratings.stored import StoredRatingRun, cold_folder
 from pipeline.train.weights import Weights, load_weights
 
@@ -93,7 +95,8 @@ def train_rating_run(
                 kept += 1
                 log.info("%s: seed %d is trained already", weights.folder, seed)
             else:
-                _train_seed(stored.run, weights, cases, known, seed, part)
+                shared = _shared(stored, scenario, store, ratio)
+                _train_seed(stored.run, weights, cases, known, seed, shared, part)
             _delete_checkpoints(stored.run, weights, seed)
     return training_outcome(stored, store, kept, lacking)
 
@@ -143,7 +146,13 @@ def _features(use: FeatureUse, cases: RatingCases, store: Store, scenario: Scena
 
 
 def _train_seed(
-    run: RatingRun, weights: Weights, cases: RatingCases, known: Known, seed: int, report: Report
+    run: RatingRun,
+    weights: Weights,
+    cases: RatingCases,
+    known: Known,
+    seed: int,
+    shared: SharedStages,
+    report: Report,
 ) -> None:
     torch.manual_seed(seed)  # the initial weights
     model = build_rating_model(run.model, known)
@@ -151,7 +160,7 @@ def _train_seed(
     reports: dict[str, FitReport] = {}
     if run.stages:
         reports = fit_rating_run(
-            run, model, cases, seed, lambda stage: _checkpoint(weights, seed, stage, report)
+            run, model, cases, seed, lambda stage: _checkpoint(weights, seed, stage, report), shared
         )
     else:
         assert isinstance(model, RatingCounter)
@@ -176,7 +185,32 @@ def _delete_checkpoints(run: RatingRun, weights: Weights, seed: int) -> None:
 def _weights(
     stored: StoredRatingRun, scenario: Scenario, store: Store, cold_ratio: float
 ) -> Weights:
-    """With what a seed's run depends on: this stage's version, its parameters, its inputs' content.
+    """With what a seed's run depends on: this stage's version, its parameters, its inputs."""
+    inputs = _inputs(stored, scenario, store, cold_ratio)
+    fingerprint = digest_json([VERSION, parameters(stored.run), *inputs])
+    return Weights(
+        store=store,
+        folder=cold_folder(stored.folder, cold_ratio),
+        fingerprints=dict.fromkeys(stored.seeds, fingerprint),
+    )
+
+
+def _shared(
+    stored: StoredRatingRun, scenario: Scenario, store: Store, cold_ratio: float
+) -> SharedStages:
+    features = parameters(stored.run.features) if stored.run.features else None
+    inputs = _inputs(stored, scenario, store, cold_ratio)
+    return SharedStages(
+        store=store,
+        folder=f"stages/{scenario.name}",
+        made_from=digest_json([VERSION, features, scenario.split.seed, *inputs]),
+    )
+
+
+def _inputs(
+    stored: StoredRatingRun, scenario: Scenario, store: Store, cold_ratio: float
+) -> list[Any]:
+    """The cold ratio, what of the scenario is read, and the digests of what is stored.
 
     `max_length` cuts the histories; the split's seed draws the items of a dual cold start.
     """
@@ -189,10 +223,4 @@ def _weights(
     split = scenario.split
     dual = [split.seed, split.cold_items] if split.cold_items else None
     reads = [scenario.training.max_length, dual]
-    digests = [store.digest(key) for key in keys]
-    fingerprint = digest_json([VERSION, parameters(stored.run), cold_ratio, reads, digests])
-    return Weights(
-        store=store,
-        folder=cold_folder(stored.folder, cold_ratio),
-        fingerprints=dict.fromkeys(stored.seeds, fingerprint),
-    )
+    return [cold_ratio, reads, [store.digest(key) for key in keys]]
