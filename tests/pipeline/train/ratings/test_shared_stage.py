@@ -1,4 +1,4 @@
-"""What MuSiC and its variants have in common is trained once, and is what each would have trained."""
+"""What MuSiC and its variants have in common is trained once, as each would have trained it."""
 
 import re
 import shutil
