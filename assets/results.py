@@ -8,6 +8,9 @@ from assets.resources import PROJECT, Workspace
 from pipeline.catalog import Scenario
 from pipeline.store import Store
 
+_OF_RANKING = ("leaderboard", "ablation_report")
+_OF_RATINGS = ("rating_leaderboard", "rating_ablation_report")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -27,9 +30,11 @@ def export(scenario: Scenario, store: Store, folder: Path) -> list[Path]:
 
     ValueError names a report that is not there yet; then nothing is written.
     """
-    reports = {scenario.name: f"leaderboard/{scenario.name}"}
+    is_rating = scenario.task == "cold-start-rating"
+    leaderboard, ablations = _OF_RATINGS if is_rating else _OF_RANKING
+    reports = {scenario.name: f"{leaderboard}/{scenario.name}"}
     if scenario.experiments:
-        reports[f"{scenario.name}-ablations"] = f"ablation_report/{scenario.name}"
+        reports[f"{scenario.name}-ablations"] = f"{ablations}/{scenario.name}"
     texts = {name: store.read_text(key, ".md") for name, key in reports.items()}
     folder.mkdir(parents=True, exist_ok=True)
     written = []

@@ -43,6 +43,8 @@ def _bring_up_to_date(workspace: Workspace, name: str, only: str | None, force: 
         print(workspace.store.read_text(f"dataset_card/{name}", ".md"))
     if only in (None, "evaluate") and name in Partitions(catalog).pairs:
         _print_leaderboard(workspace, catalog.scenarios[name])
+    if only in (None, "evaluate") and name in Partitions(catalog).of_tasks("cold-start-rating"):
+        print(workspace.store.read_text(f"rating_leaderboard/{name}", ".md"))
     if only in (None, "evaluate") and name in catalog.scenarios:
         print(f"Report:          {workspace.store.path(f'report/{name}', '.html')}")
     _print_done(steps, time.perf_counter() - started)

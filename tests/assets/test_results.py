@@ -29,6 +29,20 @@ def test_stored_reports_are_copied_with_how_to_repeat_them(
         assert f"`{command}`" in board and f"`{command}`" in ablations
 
 
+def test_reports_of_ratings_are_copied_too(
+    workspace: Callable[..., Workspace], tmp_path: Path
+) -> None:
+    built = workspace()
+    scenario = replace(
+        built.scenario("small"), task="cold-start-rating", experiments=("music_steps",)
+    )
+    built.store.write_text("rating_leaderboard/small", ".md", "# Ratings: small\n")
+    built.store.write_text("rating_ablation_report/small", ".md", "# Variants: small\n")
+    board, ablations = export(scenario, built.store, tmp_path / "docs")
+    assert board.read_text().endswith("# Ratings: small\n")
+    assert ablations.read_text().endswith("# Variants: small\n")
+
+
 def test_a_scenario_without_experiments_has_no_ablations(
     workspace: Callable[..., Workspace], tmp_path: Path
 ) -> None:
