@@ -75,7 +75,6 @@ def check(workspace: Workspace) -> None:
     assert "Reverse steps by convergence" in report and "with and without text" in report
 
 
-@pytest.mark.slow
 def test_music_finds_what_is_planted_and_nothing_once_it_is_shuffled(
     made: Callable[[], Workspace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
