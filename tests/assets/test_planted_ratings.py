@@ -24,7 +24,10 @@ from pipeline.ingest import sample
 from tests.pipeline.extract.word_engine import WordEngine
 
 BASELINES = ("global_mean", "user_mean", "item_mean", "biases", "emcdr")
-RATIO = 0.5
+SHIPPED = {
+    "ratios": "cold_ratios = [0.2, 0.8]",
+    "seeds": "training = { seeds = [0], max_epochs = 12",
+}
 
 
 @pytest.fixture
@@ -34,20 +37,34 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture
-def made(tmp_path: Path, instance: dg.DagsterInstance) -> Callable[[], Workspace]:
-    """Makes the shipped scenario `demo-ratings`, at one cold ratio, from nothing."""
+def made(tmp_path: Path, instance: dg.DagsterInstance) -> Callable[..., Workspace]:
+    """Makes the shipped scenario `demo-ratings` from nothing, at one cold ratio."""
 
-    def call() -> Workspace:
+    def call(ratio: float = 0.5, seeds: str = "[0]") -> Workspace:
         text = (PROJECT / "data/catalog.toml").read_text(encoding="utf-8")
-        ratios = "cold_ratios = [0.2, 0.8]"
-        assert ratios in text
-        path = tmp_path / "catalog.toml"
-        path.write_text(text.replace(ratios, f"cold_ratios = [{RATIO}]"), encoding="utf-8")
+        assert all(shipped in text for shipped in SHIPPED.values())
+        text = text.replace(SHIPPED["ratios"], f"cold_ratios = [{ratio}]")
+        text = text.replace(SHIPPED["seeds"], SHIPPED["seeds"].replace("[0]", seeds))
+        (tmp_path / "catalog.toml").write_text(text, encoding="utf-8")
         workspace = Workspace(data=str(tmp_path))
         catalog = workspace.catalog
         makers = (ingest_assets, prepare_assets, extract_assets, rating_assets)
         refresh([a for make in makers for a in make(catalog)], workspace, "demo-ratings", instance)
         return workspace
+
+    return call
+
+
+@pytest.fixture
+def small_world(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """A small world, read by a bag of words in place of the sentence encoder."""
+
+    def call(side_users: int) -> None:
+        world = functools.partial(
+            sample.WorldConfig, food_users=100, kitchen_users=side_users, shared_users=240
+        )
+        monkeypatch.setattr(sample, "WorldConfig", world)
+        monkeypatch.setattr(assets.refresh, "open_engine", lambda *_: nullcontext(WordEngine()))
 
     return call
 
@@ -76,14 +93,9 @@ def check(workspace: Workspace) -> None:
 
 
 def test_music_finds_what_is_planted_and_nothing_once_it_is_shuffled(
-    made: Callable[[], Workspace], monkeypatch: pytest.MonkeyPatch
+    made: Callable[..., Workspace], small_world: Callable[[int], None]
 ) -> None:
-    """A small world, read by a bag of words in place of the sentence encoder."""
-    small = functools.partial(
-        sample.WorldConfig, food_users=100, kitchen_users=300, shared_users=240
-    )
-    monkeypatch.setattr(sample, "WorldConfig", small)
-    monkeypatch.setattr(assets.refresh, "open_engine", lambda *_: nullcontext(WordEngine()))
+    small_world(300)
     workspace = made()
     check(workspace)
     table = workspace.store.read_table("experiments/demo-ratings/music_controls")
@@ -95,8 +107,20 @@ def test_music_finds_what_is_planted_and_nothing_once_it_is_shuffled(
 
 
 @pytest.mark.slow
+def test_side_users_help_where_few_users_are_shared(
+    made: Callable[..., Workspace], small_world: Callable[[int], None]
+) -> None:
+    """With 19 training overlap users; with 96 of them side users add nothing."""
+    small_world(600)
+    store = made(0.9, "[0, 1, 2]").store
+    table = store.read_table("experiments/demo-ratings/music_controls")
+    variants = rmse(table, "variant", part="test")
+    assert variants["w/o side users"] > 1.01 * variants["MuSiC"], variants
+
+
+@pytest.mark.slow
 def test_the_real_encoder_finds_it_in_the_whole_world(
-    made: Callable[[], Workspace], tmp_path: Path
+    made: Callable[..., Workspace], tmp_path: Path
 ) -> None:
     """All of `make demo`'s world through MiniLM: some ten minutes on one core."""
     pytest.importorskip("sentence_transformers")
