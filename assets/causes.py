@@ -225,14 +225,18 @@ class Staleness:
     # -- partitions ------------------------------------------------------------------------
 
     def _parts_of_scenario(self, name: str) -> Iterator[Part]:
-        own = {key for key in self.graph.toposorted_asset_keys if name in self._partitions(key)}
-        needed = own.union(*(self.graph.get_ancestor_asset_keys(key) for key in own))
-        domains = self._catalog.scenarios[name].read_domains
-        for key in self.graph.toposorted_asset_keys:
-            if key in own:
-                yield Part(key, name)
-            elif key in needed:
-                yield from (Part(key, one) for one in domains if one in self._partitions(key))
+        """Its own and what these read, partition by partition: what only other scenarios read of
+        its domains is not among them."""
+        keys = self.graph.toposorted_asset_keys
+        waiting = [Part(key, name) for key in keys if name in self._partitions(key)]
+        needed = set(waiting)
+        while waiting:
+            above = set(self.parents(waiting.pop())) - needed
+            needed |= above
+            waiting += above
+        for key in keys:
+            parts = (Part(key, partition) for partition in self._partitions(key))
+            yield from (part for part in parts if part in needed)
 
     def _partitions(self, key: dg.AssetKey) -> Sequence[str]:
         """None where an asset has no partitions; it is left out of all this."""

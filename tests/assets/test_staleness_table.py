@@ -548,3 +548,15 @@ def test_the_command_tells_by_its_status_whether_anything_is_stale(
 def _states(world: World) -> list[State]:
     staleness = world.staleness()
     return list(staleness.states(staleness.parts()))
+
+
+def test_what_only_other_scenarios_read_of_a_domain_is_not_brought_along() -> None:
+    """The demo's domains have features, which its scenario of ratings alone reads."""
+    workspace = Workspace(data=str(PROJECT / "data"))
+    with dg.DagsterInstance.ephemeral() as instance:
+        staleness = Staleness(all_assets(workspace.catalog), workspace, instance)
+        of_demo = {str(part) for part in staleness.parts("demo")}
+        of_ratings = {str(part) for part in staleness.parts("demo-ratings")}
+    assert {"reviews[demo-food]", "leaderboard[demo]", "report[demo]"} <= of_demo
+    assert not {"review_features[demo-food]", "item_multimodal[demo-food]"} & of_demo
+    assert {"review_features[demo-food]", "item_multimodal[demo-food]"} <= of_ratings
