@@ -61,6 +61,7 @@ EXPECTED: dict[str, Counts] = {
     },
     "rock-rnb-ratings": {("all", "overlap_users"): 246},
     "rnb-rock-ratings": {("all", "overlap_users"): 246},
+    "rock-rnb-ratings-dual": {("all", "overlap_users"): 246},
     "movies-music-ratings": {
         ("digital-music", "interactions"): 6908,
         ("digital-music", "users"): 2490,
