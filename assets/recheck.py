@@ -9,9 +9,8 @@ from collections.abc import Sequence
 import dagster as dg
 
 from assets.checks import asset_checks
+from assets.refresh import QUIET
 from assets.resources import Workspace, engine_resource
-
-_QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 
 
 def recheck(
@@ -40,7 +39,7 @@ def recheck(
         raise ValueError(f"nothing of {name!r} that has checks is materialized yet")
     job = definitions.resolve_implicit_global_asset_job_def()
     done = job.get_subset(asset_selection=set(), asset_check_selection=checks).execute_in_process(
-        tags={"dagster/partition": name}, instance=instance, run_config=_QUIET, raise_on_error=False
+        tags={"dagster/partition": name}, instance=instance, run_config=QUIET, raise_on_error=False
     )
     results = done.get_asset_check_evaluations()
     assert len(results) == len(checks)  # what people can break is a result, not an error

@@ -28,7 +28,7 @@ from pipeline.markdown import table
 
 log = logging.getLogger("pipeline.refresh")
 
-_QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
 """Dagster's own console lines; the event log of each run keeps everything."""
 
 
@@ -148,7 +148,7 @@ def _materialize_stale(
             asset_selection=[part.key],
             partition_key=part.partition,
             instance=staleness.instance,
-            run_config=_QUIET,
+            run_config=QUIET,
             tags=here() | part_of(within),
         )
         seconds = time.perf_counter() - started

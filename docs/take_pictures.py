@@ -16,30 +16,18 @@ from typing import Any
 
 from assets.resources import PROJECT
 from tests.e2e.dagster_server import REPOSITORY, RUN_SECONDS, Server, dg_dev, wait
+from tests.e2e.sample_domains import SAMPLE_DOMAINS
 
 IMAGES = PROJECT / "docs" / "images"
 TIMEOUT_MS = 180_000
 
-CATALOG = """
-[domain.food]
-title = "food"
-format = "amazon-2018"
-source = "sample"
-reviews = "raw/food.json.gz"
-items = "raw/meta_food.json.gz"
-max_rejected_rows = 5
-
-[domain.kitchen]
-title = "kitchen"
-format = "amazon-2018"
-source = "sample"
-reviews = "raw/kitchen.json.gz"
-items = "raw/meta_kitchen.json.gz"
-max_rejected_rows = 5
-
+CATALOG = (
+    SAMPLE_DOMAINS
+    + """
 [scenario.food-kitchen]
 domains = ["food", "kitchen"]
 """
+)
 
 
 def main() -> None:

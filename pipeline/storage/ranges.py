@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 _AHEAD = 8 * 2**20  # bytes: Parquet's columns lie one behind the other, and are read in that order
 
@@ -29,7 +29,7 @@ class _Ranges(io.RawIOBase):
         self._position = start[whence] + offset
         return self._position
 
-    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
+    def readinto(self, buffer: Any) -> int:
         end = min(self._position + len(buffer), self._num_bytes)
         if end <= self._position:
             return 0

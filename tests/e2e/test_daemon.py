@@ -16,6 +16,7 @@ import pytest
 from assets.resources import PROJECT
 from pipeline.store import Store
 from tests.e2e.dagster_server import REPOSITORY, RUN_SECONDS, Server, command, dg_dev, wait
+from tests.e2e.sample_domains import SAMPLE_DOMAINS
 
 pytestmark = pytest.mark.slow
 
@@ -27,21 +28,7 @@ CATALOG = f"""
 extraction = "* * * * *"
 raw_files_seconds = {SETTLE_SECONDS}
 
-[domain.food]
-title = "food"
-format = "amazon-2018"
-source = "sample"
-reviews = "raw/food.json.gz"
-items = "raw/meta_food.json.gz"
-max_rejected_rows = 5
-
-[domain.kitchen]
-title = "kitchen"
-format = "amazon-2018"
-source = "sample"
-reviews = "raw/kitchen.json.gz"
-items = "raw/meta_kitchen.json.gz"
-max_rejected_rows = 5
+{SAMPLE_DOMAINS}
 
 [domain.dropped]
 title = "dropped"
@@ -49,20 +36,18 @@ format = "table"
 reviews = "raw/dropped.csv"
 columns = {{ user = "user", item = "item", timestamp = "time" }}
 
-# Without users to write titles for no language model is loaded.
+# A sentence encoder reads the items; no language model is loaded.
 [scenario.small]
 domains = ["food", "kitchen"]
 filters = {{ k_core = 4 }}
 split = {{ valid = 0.2, test = 0.6 }}
-titles = {{ max_users = 0 }}
-systems = ["popularity"]
+systems = ["popularity", "item_knn"]
 
 [scenario.smaller]
 domains = ["food", "kitchen"]
 filters = {{ k_core = 5 }}
 split = {{ valid = 0.2, test = 0.6 }}
-titles = {{ max_users = 0 }}
-systems = ["popularity"]
+systems = ["popularity", "item_knn"]
 """
 
 

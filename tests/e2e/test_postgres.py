@@ -17,28 +17,11 @@ import yaml
 
 from assets.resources import PROJECT
 from pipeline.store import Store
+from tests.e2e.sample_domains import SAMPLE_DOMAINS
 
 SETTINGS = PROJECT / "install/postgres/dagster.yaml"
 PASSWORD = "p@ss/w:rd %41 ü"
 RUN_SECONDS = 900
-
-CATALOG = """
-[domain.food]
-title = "food"
-format = "amazon-2018"
-source = "sample"
-reviews = "raw/food.json.gz"
-items = "raw/meta_food.json.gz"
-max_rejected_rows = 5
-
-[domain.kitchen]
-title = "kitchen"
-format = "amazon-2018"
-source = "sample"
-reviews = "raw/kitchen.json.gz"
-items = "raw/meta_kitchen.json.gz"
-max_rejected_rows = 5
-"""
 
 
 def test_the_settings_are_the_projects_but_for_the_storage() -> None:
@@ -154,7 +137,7 @@ class Home:
 def home(tmp_path: Path) -> Home:
     """A data folder, and the settings as shipped but for where logs go."""
     (tmp_path / "data").mkdir()
-    (tmp_path / "data/catalog.toml").write_text(CATALOG)
+    (tmp_path / "data/catalog.toml").write_text(SAMPLE_DOMAINS)
     settings = SETTINGS.read_text()
     assert settings.count("data/.dagster") == 2
     (tmp_path / "dagster.yaml").write_text(

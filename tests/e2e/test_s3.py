@@ -16,27 +16,14 @@ from assets.refresh import refresh
 from assets.resources import PROJECT, Workspace
 from pipeline.ingest import sample
 from pipeline.store import Store
+from tests.e2e.sample_domains import SAMPLE_DOMAINS
 from tests.s3_server import BUCKET, S3Server, s3_server
 
 pytestmark = pytest.mark.slow
 
-CATALOG = """
-[domain.food]
-title = "food"
-format = "amazon-2018"
-source = "sample"
-reviews = "raw/food.json.gz"
-items = "raw/meta_food.json.gz"
-max_rejected_rows = 5
-
-[domain.kitchen]
-title = "kitchen"
-format = "amazon-2018"
-source = "sample"
-reviews = "raw/kitchen.json.gz"
-items = "raw/meta_kitchen.json.gz"
-max_rejected_rows = 5
-
+CATALOG = (
+    SAMPLE_DOMAINS
+    + """
 [scenario.small]
 domains = ["food", "kitchen"]
 filters = { k_core = 4 }
@@ -52,6 +39,7 @@ split = { cold_ratios = [0.5] }
 training = { seeds = [0, 1], max_epochs = 1 }
 systems = ["item_mean", "biased_mf"]
 """
+)
 
 WITH_MODELS = ("item_text", "generated_titles", "title_vectors", "pseudo_interactions")
 """What language models make, and the leaderboard that waits for it: other tests' matter."""
