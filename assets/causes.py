@@ -26,8 +26,6 @@ Kind = Literal["missing", "code", "parameters", "data", "file", "check", "forced
 
 _DIGESTED = (".parquet", ".safetensors")
 """Of what an asset stores in a file that knows its digest."""
-_OTHERS = (".html", "")
-"""Of a page, and of a folder of tensors."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +213,7 @@ class Staleness:
         key = "/".join([asset, part.partition, *rest])
         if any(store.exists(key, suffix) for suffix in _DIGESTED):
             yield from _content_causes(store, key, record.version)
-        elif not any(store.exists(key, suffix) for suffix in _OTHERS):
+        elif not (store.exists(key, ".html") or store.holds(key)):
             yield Cause("file", f"{store.path(key, '')}.* is missing")
 
     def _check_causes(self, part: Part) -> Iterator[Cause]:

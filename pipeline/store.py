@@ -175,6 +175,10 @@ class Store:
     def exists(self, key: str, suffix: str) -> bool:
         return self._files.exists(_name(key, suffix))
 
+    def holds(self, key: str) -> bool:
+        """Whether any artifact lies below a key, as those of a folder of weights do."""
+        return self._files.holds(_name(key, ""))
+
     def delete(self, key: str, suffix: str) -> None:
         self._files.delete(_name(key, suffix))
 

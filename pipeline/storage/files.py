@@ -40,6 +40,9 @@ class Files(Protocol):
 
     def exists(self, name: str) -> bool: ...
 
+    def holds(self, folder: str) -> bool:
+        """Whether there is a file below a folder, however deep."""
+
     def delete(self, name: str) -> None:
         """No error where there is nothing."""
 

@@ -29,6 +29,9 @@ class LocalFiles:
     def exists(self, name: str) -> bool:
         return (self.root / name).exists()
 
+    def holds(self, folder: str) -> bool:
+        return any(path.is_file() for path in (self.root / folder).rglob("*"))
+
     def delete(self, name: str) -> None:
         (self.root / name).unlink(missing_ok=True)
 

@@ -123,6 +123,12 @@ class S3Files:
                 return False
         return True
 
+    def holds(self, folder: str) -> bool:
+        beginning = f"{self.prefix}{folder}/"
+        with self._told(folder):
+            page = self._client.list_objects_v2(Bucket=self.bucket, Prefix=beginning, MaxKeys=1)
+        return bool(page.get("Contents"))
+
     def delete(self, name: str) -> None:
         with self._told(name):
             self._client.delete_object(**self._object(name))

@@ -298,6 +298,17 @@ def test_texts_are_replaced_whole_and_deleted(store: Store) -> None:
     assert not store.exists("report/demo", ".md")
 
 
+def test_a_folder_is_there_while_a_file_lies_below_it_however_deep(store: Store) -> None:
+    assert not store.holds("weights/demo/music")
+    store.write_text("weights/demo/music/cold-50/seed-0", ".json", "{}")
+    store.write_text("weights/demo/music_blind/seed-0", ".json", "{}")
+    assert store.holds("weights/demo/music")
+    assert not store.holds("weights/demo/mus")
+    store.delete("weights/demo/music/cold-50/seed-0", ".json")
+    assert not store.holds("weights/demo/music")
+    assert store.holds("weights/demo")
+
+
 def test_a_scratch_file_is_local_and_gone_when_its_block_ends(store: Store) -> None:
     with store.scratch("reviews/food") as path:
         path.write_text("rows")

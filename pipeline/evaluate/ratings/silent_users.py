@@ -16,6 +16,8 @@ from pipeline.evaluate.ratings.errors import METRICS, seed_errors
 Silent = tuple[frozenset[int], ...]
 """For each cold ratio, ascending, the numbers of test users without auxiliary text."""
 
+TITLE = "Test users with and without text"
+
 
 def silent_blocks(silent: Silent, places: Mapping[float, Sequence[Predicted]]) -> list[Block]:
     """`places`: what systems predict of the test ratings, by cold ratio, ascending."""
@@ -24,7 +26,7 @@ def silent_blocks(silent: Silent, places: Mapping[float, Sequence[Predicted]]) -
         " that they rated there. Figures are over the ratings of either group."
     )
     return [
-        Heading("Test users with and without text"),
+        Heading(TITLE),
         Paragraph(told),
         *(
             _grid(ratio, users, systems)
@@ -47,7 +49,8 @@ def _grid(ratio: float, silent: frozenset[int], systems: Sequence[Predicted]) ->
         for name, rows in groups.items()
     }
     header = [f"{metric}, {counts[name]}" for name in groups for metric in METRICS]
-    return Grid((f"Cold ratio {ratio:g}", *header), tuple(lines))
+    caption = f"{TITLE}, cold ratio {ratio:g}"
+    return Grid((f"Cold ratio {ratio:g}", *header), tuple(lines), caption)
 
 
 def _figure(predicted: Predicted, rows: np.ndarray, metric: str) -> Cell:
