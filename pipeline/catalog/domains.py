@@ -23,8 +23,8 @@ Format = Literal[
     "table",
 ]
 Source = Literal["files", "sample"]
-Pooling = Literal["first_last_avg", "mean", "last_token"]
-FeaturePooling = Literal["first_last_avg", "mean", "last_token", "sentence"]
+Pooling = Literal["first_last_avg", "first_last_tokens", "mean", "last_token"]
+FeaturePooling = Literal["first_last_avg", "first_last_tokens", "mean", "last_token", "sentence"]
 Precision = Literal["float16", "float32"]
 
 MOST_PIXELS = 178_956_970

@@ -47,7 +47,7 @@ class Generate:
 @dataclass(frozen=True, kw_only=True)
 class Features:
     """`skip_first_token`: decoder-only models dump attention into the first position, whose state
-    is huge and says nothing; it is left out of means (it is not where `pooling` is last_token)."""
+    is huge and says nothing; it is left out (it is not where `pooling` is last_token)."""
 
     model: str
     prompt: str

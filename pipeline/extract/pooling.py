@@ -28,6 +28,15 @@ POOLED_CLASSES = (
 missing: transformers reads it with code from the model's repository alone, which we never trust."""
 
 
+_POOLED_BY_VLLM: dict[Pooling, str] = {
+    "first_last_avg": "MEAN",
+    "first_last_tokens": "LAST",
+    "mean": "MEAN",
+    "last_token": "LAST",
+}
+"""The nearest that vLLM has itself."""
+
+
 def pooling_arguments(
     config_architectures: Sequence[str], pooling: Pooling, skip_first_token: bool
 ) -> dict[str, Any]:
@@ -37,12 +46,15 @@ def pooling_arguments(
     - first_last_avg: the mean over the prompt's tokens of (H[1] + H[-1]) / 2, with H[1] the first
       layer's output and H[-1] the last layer's after the final norm, as transformers counts
       `hidden_states`;
+    - first_last_tokens: the mean of H[-1] at the first and at the last token, the other reading
+      of MuSiC's "first-last-avg", which its paper does not settle;
     - mean: the mean of H[-1];
     - last_token: H[-1] at the last token.
 
-    With `skip_first_token` means leave out the first token of each prompt (a prompt of a single
-    token keeps it): decoders use it as a sink for attention, and its huge state would drown the
-    others. Raises ValueError where none of the config's architectures can be pooled.
+    With `skip_first_token` all but last_token leave out the first token of each prompt (a prompt of
+    a single token keeps it), so that the second counts as the first: decoders use it as a sink for
+    attention, and its huge state would drown the others. Raises ValueError where none of the
+    config's architectures can be pooled.
     """
     found = [name for name in config_architectures if name in POOLED_CLASSES]
     if not found:
@@ -53,12 +65,13 @@ def pooling_arguments(
     return {
         "runner": "pooling",
         "convert": "embed",
-        "pooler_config": {"seq_pooling_type": "LAST" if pooling == "last_token" else "MEAN"},
+        "pooler_config": {"seq_pooling_type": _POOLED_BY_VLLM[pooling]},
         # Unknown to transformers, these travel in the config to `pooling_models.py`, and into
         # the key under which vLLM keeps compiled graphs.
         "hf_overrides": {
             "architectures": [_derived(found[0])],
             "pool_first_layer": pooling == "first_last_avg",
+            "pool_two_tokens": pooling == "first_last_tokens",
             "pool_first_token": not skip_first_token,
         },
         # A mean needs the states of all tokens in one step.

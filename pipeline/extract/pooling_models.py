@@ -54,6 +54,25 @@ class MeanWithoutFirst(MeanPool):
         return means * scale.to(means.device, means.dtype).unsqueeze(1)
 
 
+class FirstAndLastToken(LastPool):
+    """The mean of a prompt's first and last token; the second is the first where that is left out
+    and the prompt has more than one."""
+
+    def __init__(self, pool_first_token: bool) -> None:
+        super().__init__()
+        self.pool_first_token = pool_first_token
+
+    def forward(self, hidden_states: Tensor, pooling_metadata: PoolingMetadata) -> Tensor:
+        """hidden_states: (tokens of all prompts, width). Returns (prompts, width)."""
+        cursor = pooling_metadata.get_pooling_cursor()
+        first = cursor.first_token_indices_gpu.long()
+        if not self.pool_first_token:
+            first = first + (cursor.prompt_lens_cpu > 1).to(first.device)
+        last = super().forward(hidden_states, pooling_metadata)
+        assert isinstance(last, Tensor)
+        return hidden_states[first] / 2 + last / 2  # halved first: in float16 the sum may overflow
+
+
 class PooledStates(nn.Module, SupportsEagle3):
     """Goes before one of vLLM's classes among the bases of a class.
 
@@ -73,7 +92,7 @@ class PooledStates(nn.Module, SupportsEagle3):
             self.set_aux_hidden_state_layers((1,))
         assert model_config.pooler_config is not None
         last_token = model_config.pooler_config.seq_pooling_type == "LAST"
-        self.pooler = _pooler(last_token, model_config.hf_config.pool_first_token)
+        self.pooler = _pooler(_pooling(model_config.hf_config, last_token))
 
     def forward(
         self,
@@ -93,9 +112,15 @@ class PooledStates(nn.Module, SupportsEagle3):
         return first / 2 + last / 2  # halved first: in float16 the sum may overflow
 
 
-def _pooler(last_token: bool, pool_first_token: bool) -> DispatchPooler:
-    mean = MeanPool() if pool_first_token else MeanWithoutFirst()
-    pooling: SequencePoolingMethod = LastPool() if last_token else mean
+def _pooling(config: Any, last_token: bool) -> SequencePoolingMethod:
+    if config.pool_two_tokens:
+        return FirstAndLastToken(config.pool_first_token)
+    if last_token:
+        return LastPool()
+    return MeanPool() if config.pool_first_token else MeanWithoutFirst()
+
+
+def _pooler(pooling: SequencePoolingMethod) -> DispatchPooler:
     # Without an activation: vLLM would scale to unit length.
     head = EmbeddingPoolerHead(head_dtype=torch.float32)
     return DispatchPooler({"embed": SequencePooler(pooling=pooling, head=head)})

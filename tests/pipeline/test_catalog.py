@@ -208,7 +208,7 @@ def test_a_whole_number_will_do_where_a_share_is_asked(tmp_path: Path) -> None:
                 ),
                 (
                     'features = { user_model = "m", pooling = "max" }',
-                    r"pooling = 'max'; allowed: 'first_last_avg', 'mean', 'last_token'",
+                    r"pooling = 'max'; allowed: 'first_last_avg', 'first_last_tokens', 'mean'",
                 ),
             )
         ),

@@ -143,6 +143,10 @@ def wanted(
         if pooling == "last_token":
             found.append(states[-1][-1])
             continue
+        if pooling == "first_last_tokens":
+            first = 1 if skip_first_token and len(states[-1]) > 1 else 0
+            found.append((states[-1][first] + states[-1][-1]) / 2)
+            continue
         kept = (states[1] + states[-1]) / 2 if pooling == "first_last_avg" else states[-1]
         alone = len(kept) == 1
         found.append((kept if alone or not skip_first_token else kept[1:]).mean(0))
@@ -201,8 +205,11 @@ def test_first_and_last_layer_are_those_of_transformers(
         (tiny_models.tiny_llama, "first_last_avg", False),
         (tiny_models.tiny_llama, "mean", True),
         (tiny_models.tiny_llama, "last_token", True),
+        (tiny_models.tiny_llama, "first_last_tokens", True),
+        (tiny_models.tiny_minicpm3, "first_last_tokens", False),
         (tiny_qwen_vl.tiny_qwen3_vl, "mean", False),
         (tiny_qwen_vl.tiny_qwen3_vl, "last_token", False),
+        (tiny_qwen_vl.tiny_qwen3_vl, "first_last_tokens", True),
     ],
 )
 def test_the_other_ways_to_pool(
