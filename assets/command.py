@@ -1,8 +1,11 @@
-"""What the commands of this folder share: names of the catalog, and Dagster's instance."""
+"""What the commands of this folder share: names of the catalog, Dagster's instance, and how they
+tell errors."""
 
 import os
+import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import dagster as dg
 
@@ -25,3 +28,13 @@ def open_instance() -> dg.DagsterInstance:
     os.chdir(PROJECT)  # dagster.yaml keeps its state in data/.dagster, relative to the root
     os.environ.setdefault("DAGSTER_HOME", str(PROJECT))
     return dg.DagsterInstance.get()
+
+
+@contextmanager
+def errors_for_people() -> Iterator[None]:
+    """A ValueError is meant for people: its message ends the command, with status 1 and without a
+    traceback. That of a step is in the log of its run, which the UI shows."""
+    try:
+        yield
+    except ValueError as error:
+        sys.exit(f"error: {error}")

@@ -2,23 +2,23 @@
 
 import dagster as dg
 
+from assets.automation.retraining import retraining_sensor
+from assets.automation.schedules import extraction_schedules
+from assets.automation.sensors import raw_files_sensor
 from assets.checks import asset_checks
-from assets.evaluate import evaluate_assets
-from assets.executor import executor
-from assets.experiments import experiment_assets
-from assets.extract import extract_assets
-from assets.ingest import ingest_assets
+from assets.execution.executor import executor
 from assets.jobs import jobs
-from assets.prepare import prepare_assets
-from assets.ratings import rating_assets
-from assets.report import report_asset
 from assets.resources import Workspace, engine_resource
-from assets.retraining import retraining_sensor
-from assets.retrieve import retrieve_assets
-from assets.schedules import extraction_schedules
-from assets.sensors import raw_files_sensor
-from assets.tracking import tracking_assets
-from assets.train import train_assets
+from assets.stages.evaluate import evaluate_assets
+from assets.stages.experiments import experiment_assets
+from assets.stages.extract import extract_assets
+from assets.stages.ingest import ingest_assets
+from assets.stages.prepare import prepare_assets
+from assets.stages.ratings import rating_assets
+from assets.stages.report import report_asset
+from assets.stages.retrieve import retrieve_assets
+from assets.stages.tracking import tracking_assets
+from assets.stages.train import train_assets
 from pipeline.catalog import Catalog
 
 

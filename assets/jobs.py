@@ -6,14 +6,14 @@ from typing import Any
 
 import dagster as dg
 
-from assets.causes import Staleness
-from assets.listing import listing
+from assets.execution.pools import GPU
 from assets.partitions import Partitions
-from assets.pools import GPU
-from assets.recheck import recheck
-from assets.recheck import told as told_checks
-from assets.refresh import refresh_steps, told
 from assets.resources import Workspace
+from assets.staleness.causes import Staleness
+from assets.staleness.listing import listing
+from assets.staleness.recheck import recheck
+from assets.staleness.recheck import told as told_checks
+from assets.staleness.refresh import refresh_steps, told
 
 STAGES = ("ingest", "prepare", "extract", "retrieve", "train", "evaluate", "experiments")
 

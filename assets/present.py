@@ -8,9 +8,9 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from assets.memory import REMEDY, ran_out_of_memory
+from assets.execution.memory import REMEDY, ran_out_of_memory
+from assets.execution.stopping import stop_if_asked
 from assets.resources import Workspace
-from assets.stopping import stop_if_asked
 from pipeline.catalog import Catalog, Domain, Scenario
 from pipeline.digest import digest_json
 from pipeline.extract.engine import Engine

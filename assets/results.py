@@ -4,6 +4,7 @@ read the repository and run nothing."""
 import argparse
 from pathlib import Path
 
+from assets.command import errors_for_people
 from assets.resources import PROJECT, Workspace
 from pipeline.catalog import Scenario
 from pipeline.store import Store
@@ -12,6 +13,7 @@ _OF_RANKING = ("leaderboard", "ablation_report")
 _OF_RATINGS = ("rating_leaderboard", "rating_ablation_report")
 
 
+@errors_for_people()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", help="a scenario of data/catalog.toml that has a leaderboard")

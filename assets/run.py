@@ -5,16 +5,17 @@ import argparse
 import logging
 import time
 
-from assets.command import check_names, open_instance
+from assets.command import check_names, errors_for_people, open_instance
 from assets.definitions import all_assets
 from assets.jobs import STAGES
 from assets.partitions import Partitions
-from assets.refresh import Step, refresh_steps
 from assets.resources import Workspace
+from assets.staleness.refresh import Step, refresh_steps
 from pipeline.catalog import Scenario
 from pipeline.catalog.systems import artifacts_of
 
 
+@errors_for_people()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="+", help="scenarios or domains of data/catalog.toml")

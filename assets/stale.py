@@ -9,13 +9,14 @@ or stale; a name that nobody knows is status 2.
 import argparse
 import sys
 
-from assets.causes import Staleness
-from assets.command import check_names, open_instance
+from assets.command import check_names, errors_for_people, open_instance
 from assets.definitions import all_assets
-from assets.listing import listing
 from assets.resources import Workspace
+from assets.staleness.causes import Staleness
+from assets.staleness.listing import listing
 
 
+@errors_for_people()
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -12,8 +12,8 @@ import assets.checks
 from assets.checks import Check, asset_checks, checks_of, not_passed
 from assets.definitions import defs
 from assets.partitions import Partitions
-from assets.recheck import recheck, told
 from assets.resources import Workspace
+from assets.staleness.recheck import recheck, told
 from pipeline.catalog.rating_systems import RATING_FITTED
 from pipeline.catalog.systems import FITTED
 from pipeline.finding import Finding

@@ -8,9 +8,9 @@ from pathlib import Path
 import dagster as dg
 
 from assets.definitions import build_defs
-from assets.ingest import ingest_assets
-from assets.refresh import refresh
 from assets.resources import Workspace
+from assets.stages.ingest import ingest_assets
+from assets.staleness.refresh import refresh
 from tests.pipeline.ingest.dumps.dump_server import DumpServer, Served
 
 SHOP = """

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from dagster._core.system_config.objects import ResolvedRunConfig
 
-from assets.executor import executor
+from assets.execution.executor import executor
 
 
 @dg.op

@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 
 from assets.definitions import build_defs
-from assets.experiments import experiment_assets
 from assets.resources import Workspace
+from assets.stages.experiments import experiment_assets
 from pipeline.catalog.systems import EXPERIMENTS, SYSTEMS
 from pipeline.columns import EXPERIMENT
 from tests.pipeline.evaluate.experiment_tables import table

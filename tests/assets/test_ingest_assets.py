@@ -10,9 +10,9 @@ import dagster as dg
 import pytest
 
 from assets.definitions import build_defs
-from assets.ingest import ingest_assets
-from assets.refresh import refresh
 from assets.resources import Workspace
+from assets.stages.ingest import ingest_assets
+from assets.staleness.refresh import refresh
 from pipeline.ingest import sample
 from tests.pipeline.ingest.images.image_server import ImageServer, picture
 

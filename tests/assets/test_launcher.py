@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 from dagster._core.launcher.base import WorkerStatus
 
-from assets.launcher import LocalRunLauncher, here
+from assets.execution.launcher import LocalRunLauncher, here
 from assets.resources import PROJECT
 
 

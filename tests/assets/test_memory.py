@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from assets.memory import ran_out_of_memory
+from assets.execution.memory import ran_out_of_memory
 
 TOO_MUCH = 1 << 50  # bytes, which no machine has
 

@@ -13,13 +13,13 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-import assets.refresh
-from assets.extract import extract_assets
-from assets.ingest import ingest_assets
-from assets.prepare import prepare_assets
-from assets.ratings import rating_assets
-from assets.refresh import refresh
+import assets.staleness.refresh
 from assets.resources import PROJECT, Workspace
+from assets.stages.extract import extract_assets
+from assets.stages.ingest import ingest_assets
+from assets.stages.prepare import prepare_assets
+from assets.stages.ratings import rating_assets
+from assets.staleness.refresh import refresh
 from pipeline.ingest import sample
 from tests.pipeline.extract.word_engine import WordEngine
 
@@ -64,7 +64,9 @@ def small_world(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
             sample.WorldConfig, food_users=100, kitchen_users=side_users, shared_users=240
         )
         monkeypatch.setattr(sample, "WorldConfig", world)
-        monkeypatch.setattr(assets.refresh, "open_engine", lambda *_: nullcontext(WordEngine()))
+        monkeypatch.setattr(
+            assets.staleness.refresh, "open_engine", lambda *_: nullcontext(WordEngine())
+        )
 
     return call
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from assets.recompute import Recompute, recompute_config
+from assets.automation.recompute import Recompute, recompute_config
 
 
 @pytest.mark.parametrize(

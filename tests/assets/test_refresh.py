@@ -1,4 +1,5 @@
-"""Bringing a scenario up to date. Also guards what assets/recorded.py uses of Dagster's insides."""
+"""Bringing a scenario up to date. Also guards what assets/staleness/recorded.py uses of Dagster's
+insides."""
 
 import functools
 import gzip
@@ -16,16 +17,16 @@ import pytest
 from dagster._core.errors import DagsterAssetCheckFailedError
 
 import assets.checks
-import assets.ingest
-import assets.prepare
 import assets.present
-from assets.causes import Cause, Part
+import assets.stages.ingest
+import assets.stages.prepare
 from assets.checks import checks_of
 from assets.definitions import all_assets, build_defs
-from assets.ingest import ingest_assets
-from assets.prepare import prepare_assets
-from assets.refresh import Step, refresh, told
 from assets.resources import PROJECT, Workspace
+from assets.stages.ingest import ingest_assets
+from assets.stages.prepare import prepare_assets
+from assets.staleness.causes import Cause, Part
+from assets.staleness.refresh import Step, refresh, told
 from pipeline.finding import Finding
 from pipeline.ingest import sample
 from pipeline.outcome import Outcome
@@ -85,9 +86,9 @@ def test_what_is_missing_is_materialized_in_topological_order(refreshed: Refresh
 _AGAIN = """
 import sys
 import dagster as dg
-from assets.ingest import ingest_assets
-from assets.prepare import prepare_assets
-from assets.refresh import Step, refresh, told
+from assets.stages.ingest import ingest_assets
+from assets.stages.prepare import prepare_assets
+from assets.staleness.refresh import Step, refresh, told
 from assets.resources import PROJECT, Workspace
 workspace = Workspace(data=sys.argv[1])
 assets = [*ingest_assets(workspace.catalog), *prepare_assets(workspace.catalog)]
@@ -211,7 +212,7 @@ def test_a_second_refresh_at_the_same_time_is_refused(
         raise AssertionError("two refreshes at once")
 
     with monkeypatch.context() as patch:
-        patch.setattr(assets.ingest, "ingest_items", meanwhile)
+        patch.setattr(assets.stages.ingest, "ingest_items", meanwhile)
         with pytest.raises(ValueError, match=r"another refresh is at work on .*small, process"):
             refreshed()
     assert "items[food]" in refreshed()  # the lock went with the refresh that held it
@@ -229,7 +230,7 @@ def test_a_failed_asset_stops_the_refresh_and_the_next_call_resumes_there(
         raise ValueError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(assets.prepare, "build_sequences", broken)
+        patch.setattr(assets.stages.prepare, "build_sequences", broken)
         with pytest.raises(ValueError, match="the disk is full"):
             refreshed()
     assert refreshed() == PREPARE[3:]

@@ -7,11 +7,11 @@ import dagster as dg
 import pytest
 
 from assets.definitions import build_defs
-from assets.ingest import ingest_assets
-from assets.prepare import prepare_assets
-from assets.refresh import refresh
 from assets.resources import Workspace
-from assets.train import train_assets
+from assets.stages.ingest import ingest_assets
+from assets.stages.prepare import prepare_assets
+from assets.stages.train import train_assets
+from assets.staleness.refresh import refresh
 from pipeline.ingest import sample
 
 TRAINING = "training = { seeds = [0], max_epochs = 1 }"

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from assets import run
+from assets.resources import Workspace
 
 
 def test_the_console_shows_the_pipelines_log_without_dagsters_prefix(
@@ -37,3 +38,19 @@ def test_an_unknown_scenario_is_refused_with_the_known_ones(
     with pytest.raises(SystemExit):
         run.main()
     assert "unknown scenario 'nonsense'; known: demo" in capsys.readouterr().err
+
+
+def test_an_error_of_a_step_is_told_in_a_line_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "catalog.toml").write_text(
+        '[domain.absent]\ntitle = "toys"\nformat = "amazon-2018"\nreviews = "raw/absent.json"\n'
+    )
+    monkeypatch.setattr(logging.getLogger("pipeline"), "handlers", [])
+    monkeypatch.setattr(run, "Workspace", lambda: Workspace(data=str(tmp_path)))
+    monkeypatch.setattr(run, "open_instance", dg.DagsterInstance.ephemeral)
+    monkeypatch.setattr("sys.argv", ["run", "absent"])
+    with pytest.raises(SystemExit) as ended:
+        run.main()
+    assert re.fullmatch(r"error: .*raw/absent.json is missing: .*", str(ended.value.code))
+    assert "Traceback" not in capfd.readouterr().err

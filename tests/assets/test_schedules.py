@@ -10,9 +10,9 @@ import dagster as dg
 import pytest
 
 from assets.definitions import build_defs, defs
-from assets.extract import extract_assets
-from assets.ingest import ingest_assets
 from assets.resources import Workspace
+from assets.stages.extract import extract_assets
+from assets.stages.ingest import ingest_assets
 from pipeline.ingest import sample
 from tests.pipeline.extract.echo_engine import EchoEngine
 

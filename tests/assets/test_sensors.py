@@ -10,8 +10,8 @@ import dagster as dg
 import pytest
 
 from assets.definitions import build_defs, defs
-from assets.ingest import ingest_assets
 from assets.resources import Workspace
+from assets.stages.ingest import ingest_assets
 
 MORE = """
 [domain.herbs]

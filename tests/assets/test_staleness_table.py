@@ -23,11 +23,11 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver, S
 from dagster._core.loader import LoadingContextForTest
 
 from assets import stale
-from assets.causes import Part, Staleness, State
 from assets.definitions import all_assets, build_defs
-from assets.ingest import raw_tags
-from assets.listing import listing
 from assets.resources import PROJECT, Workspace
+from assets.stages.ingest import raw_tags
+from assets.staleness.causes import Part, Staleness, State
+from assets.staleness.listing import listing
 from pipeline.ingest.raw_state import raw_state
 from pipeline.train import preset_version
 
@@ -251,7 +251,7 @@ CASES = [
     ),
     Case(
         name="the prompt for items",
-        patch=("assets.extract.ITEM_PROMPT", "item/9"),
+        patch=("assets.stages.extract.ITEM_PROMPT", "item/9"),
         parameters="item_multimodal[food] item_multimodal[kitchen]",
     ),
     Case(
@@ -288,7 +288,9 @@ CASES = [
         ),
         parameters="item_multimodal[kitchen] review_features[kitchen]",
     ),
-    Case(name="the stage's VERSION", patch=("assets.prepare.VERSION", "99"), code=ALL_PREPARED),
+    Case(
+        name="the stage's VERSION", patch=("assets.stages.prepare.VERSION", "99"), code=ALL_PREPARED
+    ),
     Case(
         name="an engine setting that changes outputs",
         catalog=("max_model_len = 2048", "max_model_len = 1024"),

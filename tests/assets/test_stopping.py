@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from assets.stopping import part_of, stop_if_asked
+from assets.execution.stopping import part_of, stop_if_asked
 
 
 @dg.job

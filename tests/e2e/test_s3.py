@@ -12,8 +12,8 @@ import dagster as dg
 import pytest
 
 from assets.definitions import all_assets
-from assets.refresh import refresh
 from assets.resources import PROJECT, Workspace
+from assets.staleness.refresh import refresh
 from pipeline.ingest import sample
 from pipeline.store import Store
 from tests.e2e.sample_domains import SAMPLE_DOMAINS

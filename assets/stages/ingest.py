@@ -5,8 +5,8 @@ from typing import Any
 
 import dagster as dg
 
+from assets.execution.pools import MEMORY
 from assets.partitions import Partitions, own_partition, partitions_of
-from assets.pools import MEMORY
 from assets.present import code_version, each_domain, materialized, observed
 from assets.resources import Workspace
 from pipeline.catalog import Catalog, Domain, parameters

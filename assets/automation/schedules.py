@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from assets.automation.recompute import recompute_config
 from assets.jobs import stage_groups
-from assets.recompute import recompute_config
 from pipeline.catalog import Automation, Catalog
 
 

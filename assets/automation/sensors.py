@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import dagster as dg
 
-from assets.ingest import raw_tags
+from assets.stages.ingest import raw_tags
 from pipeline.catalog import Catalog, Domain
 from pipeline.ingest.raw_state import RawState, raw_state
 

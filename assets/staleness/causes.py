@@ -14,10 +14,10 @@ from typing import Any, Literal
 import dagster as dg
 
 from assets.checks import asset_checks, not_passed
-from assets.ingest import RAW_FILES_TAG
 from assets.present import changed_groups, partition_version
-from assets.recorded import Record, joint_version, latest_records, version_at
 from assets.resources import Workspace, engine_resource
+from assets.stages.ingest import RAW_FILES_TAG
+from assets.staleness.recorded import Record, joint_version, latest_records, version_at
 from pipeline.catalog import Catalog
 from pipeline.ingest.raw_state import raw_state
 from pipeline.store import Store

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import dagster as dg
 
 from assets.checks import asset_checks
-from assets.refresh import QUIET
 from assets.resources import Workspace, engine_resource
+from assets.staleness.refresh import QUIET
 
 
 def recheck(

@@ -9,8 +9,9 @@ from typing import Any
 
 import dagster as dg
 
+from assets.automation.recompute import Recompute
+from assets.execution.pools import GPU
 from assets.partitions import Partitions, own_partition, own_partitions, partitions_of
-from assets.pools import GPU
 from assets.present import (
     code_version,
     each_domain,
@@ -18,7 +19,6 @@ from assets.present import (
     materialized,
     observed_extraction,
 )
-from assets.recompute import Recompute
 from assets.resources import Workspace
 from pipeline.catalog import Catalog, Domain
 from pipeline.extract import VERSION

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable
 
 import dagster as dg
 
+from assets.execution.pools import MEMORY
 from assets.partitions import (
     SEQUENCE_TASKS,
     Partitions,
     own_partitions,
     partitions_of,
 )
-from assets.pools import MEMORY
 from assets.present import code_version, each_domain, each_scenario, materialized
 from assets.resources import Workspace
 from pipeline.catalog import Catalog, Scenario

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
+from assets.execution.pools import GPU
 from assets.partitions import Partitions, own_partition, own_partitions, partitions_of
-from assets.pools import GPU
 from assets.present import code_version, each_scenario, materialized, observed
 from assets.resources import Workspace
 from pipeline.catalog import Catalog

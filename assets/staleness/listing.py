@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from assets.causes import Part, Staleness, State
+from assets.staleness.causes import Part, Staleness, State
 from pipeline.markdown import table
 
 _NAMES = 2

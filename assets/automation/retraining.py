@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from assets.causes import Part, Staleness
 from assets.resources import Workspace
+from assets.staleness.causes import Part, Staleness
 from pipeline.catalog import Scenario
 from pipeline.digest import digest_json
 

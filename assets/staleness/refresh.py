@@ -17,19 +17,20 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.causes import Cause, Part, Staleness
 from assets.checks import asset_checks
-from assets.launcher import here
-from assets.listing import Listing
+from assets.execution.launcher import here
+from assets.execution.stopping import part_of, stop_if_asked
 from assets.resources import Workspace
-from assets.stopping import part_of, stop_if_asked
+from assets.staleness.causes import Cause, Part, Staleness
+from assets.staleness.listing import Listing
 from pipeline.extract.open_engine import open_engine
 from pipeline.markdown import table
 
 log = logging.getLogger("pipeline.refresh")
 
-QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
-"""Dagster's own console lines; the event log of each run keeps everything."""
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""None of Dagster's own console lines: the event log of each run keeps everything, and an error is
+raised here too."""
 
 
 @dataclass(frozen=True, kw_only=True)

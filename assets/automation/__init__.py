@@ -1,0 +1,1 @@
+"""Schedules and sensors, off until someone switches them on."""

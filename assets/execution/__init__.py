@@ -1,0 +1,1 @@
+"""How runs are launched, executed and stopped, and what they must not share."""

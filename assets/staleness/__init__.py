@@ -1,0 +1,1 @@
+"""What is missing or stale, why, and how it is brought up to date, across partitions."""
