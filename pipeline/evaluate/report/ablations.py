@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from pipeline.catalog import Scenario
 from pipeline.evaluate.document import Block, Bullets, Chart, Charts, Fold
-from pipeline.evaluate.report.charts import Mark, interval_chart
+from pipeline.evaluate.report.charts import Mark, interval_chart, sweep_chart
 from pipeline.evaluate.report.markup import Part
 from pipeline.store import Store
 
@@ -43,9 +43,17 @@ def experiments_part(
 
 
 def experiment_charts(
-    table: pa.Table, metric: str, place_of: Callable[[Row], str], *, from_zero: bool
+    table: pa.Table,
+    metric: str,
+    place_of: Callable[[Row], str],
+    axis: str | None = None,
+    *,
+    from_zero: bool,
 ) -> Charts:
-    """Of a table of schema EXPERIMENT or RATING_EXPERIMENT, two charts for each place."""
+    """Of a table of schema EXPERIMENT or RATING_EXPERIMENT, two charts for each place.
+
+    `axis` is what a sweep varies.
+    """
     rows = [row for row in table.to_pylist() if row["metric"] == metric]
     places = dict.fromkeys(place_of(row) for row in rows)
     return Charts(
@@ -54,6 +62,7 @@ def experiment_charts(
                 [row for row in rows if (place_of(row), row["part"]) == (place, part)],
                 f"{metric} {place}, {title} users",
                 metric,
+                axis,
                 from_zero,
             )
             for place in places
@@ -62,8 +71,10 @@ def experiment_charts(
     )
 
 
-def _chart(rows: Sequence[Row], title: str, metric: str, from_zero: bool) -> Chart:
-    """The reference is drawn as ours are, and its mean as an upright line."""
+def _chart(
+    rows: Sequence[Row], title: str, metric: str, axis: str | None, from_zero: bool
+) -> Chart:
+    """The reference is drawn as ours are, and its mean as a line across."""
     marks = [
         Mark(
             label=row["variant"],
@@ -75,4 +86,6 @@ def _chart(rows: Sequence[Row], title: str, metric: str, from_zero: bool) -> Cha
         for row in rows
     ]
     reference = next(row["mean"] for row in rows if row["reference"])
+    if axis is not None:
+        return sweep_chart(title, marks, metric, axis, from_zero=from_zero, reference=reference)
     return interval_chart(title, marks, metric, from_zero=from_zero, reference=reference)

@@ -70,6 +70,61 @@ def interval_chart(
     return Chart(title, _svg(title, f"{metric}. {told}.", _WIDTH, height, drawn))
 
 
+def sweep_chart(
+    title: str,
+    marks: Sequence[Mark],
+    metric: str,
+    axis: str,
+    *,
+    from_zero: bool,
+    reference: float,
+) -> Chart:
+    """A place for each mark, evenly apart: those whose labels are numbers first, in the numbers'
+    order and joined by a line, then the others. `axis` says what the numbers are; `reference` is
+    drawn as a level line.
+    """
+    numbered = sorted((mark for mark in marks if is_number(mark.label)), key=_number)
+    marks = [*numbered, *(mark for mark in marks if not is_number(mark.label))]
+    low, high = _reach(marks, from_zero, [reference])
+    left, right, top, bottom = 52, _WIDTH - 8, 10, 150
+    apart = (right - left) / len(marks)
+
+    def y(value: float) -> float:
+        return bottom - (value - low) / (high - low) * (bottom - top)
+
+    drawn = []
+    for value in _ticks(low, high):
+        drawn.append(f'<path class="tick" d="M{left} {y(value):.1f}H{right}"/>')
+        drawn.append(_text(f"{value:.6g}", left - 6, y(value) + 4, "end"))
+    drawn.append(f'<path class="reference" d="M{left} {y(reference):.1f}H{right}"/>')
+    xs = [left + (number + 0.5) * apart for number in range(len(marks))]
+    line = " ".join(f"{x:.1f},{y(mark.mean):.1f}" for x, mark in zip(xs, numbered, strict=False))
+    drawn.append(f'<polyline class="curve" points="{line}"/>')
+    for x, mark in zip(xs, marks, strict=True):
+        # In tiny samples a percentile interval can miss the mean.
+        ends = y(min(mark.low, mark.mean)), y(max(mark.high, mark.mean))
+        drawn += [
+            f'<path class="whisker {mark.kind}" d="M{x:.1f} {ends[0]:.1f}V{ends[1]:.1f}"/>',
+            f'<circle class="dot {mark.kind}" cx="{x:.1f}" cy="{y(mark.mean):.1f}" r="4.5"/>',
+            _text(_cut(mark.label), x, bottom + 16, "middle", mark.kind),
+        ]
+    drawn.append(_text(axis, (left + right) / 2, bottom + 34, "middle"))
+    told = "; ".join(_told(mark) for mark in marks)
+    return Chart(title, _svg(title, f"{metric} by {axis}. {told}.", _WIDTH, bottom + 40, drawn))
+
+
+def is_number(label: str) -> bool:
+    try:
+        float(label)
+    except ValueError:
+        return False
+    return True
+
+
+def _number(mark: Mark) -> float:
+    return float(mark.label)
+
+
 def curves_chart(
     title: str, curves: Mapping[str, Sequence[float]], y_range: Sequence[float]
 ) -> Chart:

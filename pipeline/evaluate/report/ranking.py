@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -164,9 +165,13 @@ def _experiment(name: str, table: pa.Table, scenario: Scenario) -> list[Block]:
     figures = lowered(experiment_figures(chosen, table, scenario))
     return [
         *lowered(experiment_summary(chosen, table)),
-        experiment_charts(table, _CHOICE, lambda row: _place(row["target_domain"]), from_zero=True),
+        experiment_charts(table, _CHOICE, _place_of, chosen.axis, from_zero=True),
         Fold(f"All figures: {chosen.title}", tuple(figures)),
     ]
+
+
+def _place_of(row: dict[str, Any]) -> str:
+    return _place(row["target_domain"])
 
 
 def _examples(scenario: Scenario, store: Store, board: Board, left_out: list[str]) -> list[Part]:

@@ -158,7 +158,7 @@ def _experiment(scenario: Scenario, store: Store, name: str, table: pa.Table) ->
         costs = source_blocks(load_source_costs(f"experiments/{scenario.name}/{name}", store))
     return [
         *lowered(experiment_summary(chosen, table)),
-        experiment_charts(table, _METRIC, _place_of, from_zero=False),
+        experiment_charts(table, _METRIC, _place_of, chosen.axis, from_zero=False),
         *lowered(costs),
         Fold(f"All figures: {chosen.title}", tuple(lowered(experiment_figures(table)))),
     ]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pipeline.evaluate.report.charts import Mark, curves_chart, interval_chart
+from pipeline.evaluate.report.charts import Mark, curves_chart, interval_chart, sweep_chart
 
 
 def places(svg: str, pattern: str) -> list[float]:
@@ -48,6 +48,21 @@ def test_kinds_differ_in_shape_and_not_in_colour_alone() -> None:
     assert svg.count('<rect class="dot rival"') == 1
     assert svg.count('<circle class="dot ours"') == svg.count('<circle class="dot other"') == 1
     assert svg.count('class="published"') == 1
+
+
+def test_a_sweep_is_drawn_in_the_order_of_its_numbers_and_others_come_after() -> None:
+    marks = [mark("20", 0.4), mark("none", 0.5), mark("5", 0.2, kind="ours")]
+    svg = sweep_chart("t", marks, "HR@10", "steps", from_zero=True, reference=0.2).svg
+    labels = re.findall(r'y="166\.0" text-anchor="middle">(\w+)<', svg)
+    assert labels == ["5", "20", "none"]
+    xs, ys = places(svg, r'cx="([\d.]+)"'), places(svg, r'cy="([\d.]+)"')
+    assert xs == sorted(xs) and xs[1] - xs[0] == pytest.approx(xs[2] - xs[1], abs=0.2)
+    assert ys[0] - ys[1] == pytest.approx(2 * (ys[1] - ys[2]), abs=0.3)  # upwards is more
+    (line,) = re.findall(r'<polyline class="curve" points="([^"]+)"', svg)
+    assert line == f"{xs[0]},{ys[0]} {xs[1]},{ys[1]}"  # it joins the numbers alone
+    (level,) = places(svg, r'class="reference" d="M[\d.]+ ([\d.]+)H')
+    assert level == ys[0]
+    assert "<desc>HR@10 by steps. 5 0.2000, from 0.100 to 0.300; 20" in svg
 
 
 def test_a_chart_says_in_words_what_it_shows() -> None:
