@@ -64,7 +64,7 @@ def _entries(
     """Each entry of the category's histories, with its line and user."""
     seen: set[str] = set()
     for role in _ROLES:
-        for number, line in read_lines(paths[role]):
+        for number, line in read_lines(paths[role], log):
             try:
                 record = _object(line)
                 category = _required(record, "category", str)

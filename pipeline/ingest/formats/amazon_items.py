@@ -20,7 +20,7 @@ _LARGEST_FIRST = ("hi_res", "large", "thumb")  # of an image object of 2023
 def read_amazon_items(path: Path, log: ReadLog) -> Iterator[pa.RecordBatch]:
     """Products in RAW_ITEMS columns. Errors as in `read_amazon_reviews`."""
     release = RELEASES[str(log.domain.format)]
-    rows = parsed(path, read_lines(path), lambda line: _item(parse_object(line), release), log)
+    rows = parsed(path, read_lines(path, log), lambda line: _item(parse_object(line), release), log)
     return batches(rows, RAW_ITEMS, log)
 
 

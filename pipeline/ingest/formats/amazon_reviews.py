@@ -42,7 +42,7 @@ def read_amazon_reviews(path: Path, log: ReadLog) -> Iterator[pa.RecordBatch]:
     Raises ValueError, naming file and row, where more rows are rejected than the domain allows.
     """
     release = RELEASES[str(log.domain.format)]
-    for block in read_blocks(path):
+    for block in read_blocks(path, log=log):
         frame = _parsed_at_once(block, release)
         if frame is None:
             yield from batches(_parsed_one_by_one(block, release, log), REVIEWS, log)

@@ -6,6 +6,7 @@ nothing.
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import IO, Any, cast
 
 import pyarrow as pa
 
-from pipeline.ingest.formats.rows import RowError, shown
+from pipeline.ingest.formats.rows import Reading, ReadLog, RowError, shown
 
 BLOCK_BYTES = 16 << 20
 _PIECE_BYTES = 1 << 20  # of one read: how exactly damage is placed
@@ -46,15 +47,21 @@ class Block:
                 yield number, line
 
 
-def read_blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[Block]:
+def read_blocks(path: Path, size: int = BLOCK_BYTES, log: ReadLog | None = None) -> Iterator[Block]:
     """A file's lines in blocks of about `size` bytes, at most two of them in memory.
 
-    Raises ValueError as said above. A byte order mark at the beginning is left out.
+    `log` learns how far the file was read. Raises ValueError as said above. A byte order mark at
+    the beginning is left out.
     """
     before = _state(path)
     row, rest = 1, b""
-    with _opened(path) as file:
+    started = time.perf_counter()
+    with _opened(path) as (file, raw):
         while pieces := _read(file, size, path, row):
+            if log is not None:
+                share = min(raw.tell() / max(before[0], 1), 1.0)
+                seconds = time.perf_counter() - started
+                log.reading = Reading(path=path, share=share, seconds=seconds)
             data = b"".join([rest, *pieces])
             if row == 1 and not rest:
                 data = data.removeprefix(_BOM)
@@ -78,9 +85,9 @@ def read_blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[Block]:
         )
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def read_lines(path: Path, log: ReadLog | None = None) -> Iterator[tuple[int, bytes]]:
     """A file's lines with their 1-based numbers, as `Block.lines` gives them."""
-    for block in read_blocks(path):
+    for block in read_blocks(path, log=log):
         yield from block.lines()
 
 
@@ -96,13 +103,13 @@ def decode(line: bytes) -> str:
 @contextmanager
 def opened_bytes(path: Path) -> Iterator[IO[bytes]]:
     """A file's unpacked bytes, for formats that are no lines. Errors as in `read_blocks`."""
-    with _opened(path) as file, _damage_named(path):
+    with _opened(path) as (file, _), _damage_named(path):
         yield file
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """A file's unpacked bytes."""
+def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    """A file's unpacked bytes, and what tells how many of the packed ones were read."""
     if not path.is_file():
         what = "is a folder; the catalog must name a file" if path.is_dir() else "is missing"
         raise ValueError(f"{path} {what}: put the file there, or correct the catalog")
@@ -111,14 +118,14 @@ def _opened(path: Path) -> Iterator[Any]:
     if start.startswith(_GZIP):
         from isal import igzip
 
-        with igzip.open(path, "rb") as file:
-            yield file
+        with path.open("rb") as raw, igzip.open(raw, "rb") as file:
+            yield file, raw
     elif start == _ZSTD:
-        with pa.input_stream(str(path), compression="zstd") as file:
-            yield file
+        with pa.OSFile(str(path)) as raw, pa.CompressedInputStream(raw, "zstd") as file:
+            yield file, raw
     else:
         with path.open("rb", buffering=0) as file:
-            yield file
+            yield file, file
 
 
 def _read(file: Any, size: int, path: Path, row: int) -> list[bytes]:

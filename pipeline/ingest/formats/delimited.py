@@ -47,14 +47,16 @@ def read_review_lines(
     where `required` names it, is rejected. Raises ValueError as `read_blocks` does, and where
     more rows are rejected than the domain allows.
     """
-    for block in blocks_after(path, after):
+    for block in blocks_after(path, after, log=log):
         rows = rows_at_once(block, layout) or rows_one_by_one(block, layout)
         yield review_batch(path, rows, layout.names, required, log)
 
 
-def blocks_after(path: Path, row: int, size: int = BLOCK_BYTES) -> Iterator[Block]:
+def blocks_after(
+    path: Path, row: int, size: int = BLOCK_BYTES, log: ReadLog | None = None
+) -> Iterator[Block]:
     """A file's blocks without its first `row` lines."""
-    for block in read_blocks(path, size):
+    for block in read_blocks(path, size, log):
         lines = max(row - block.first_row + 1, 0)
         data = block.data.split(b"\n", lines)[-1] if lines else block.data
         if data and block.data.count(b"\n") >= lines:

@@ -136,7 +136,7 @@ def _old_lines(
     path: Path, parse: Callable[[str], tuple[Any, ...]], log: ReadLog
 ) -> Iterator[tuple[Any, ...]]:
     """As `parsed_lines`, of a file that is Latin-1 (ml-100k, ml-1m) or UTF-8 (ml-10m)."""
-    return parsed(path, read_lines(path), lambda line: parse(_utf8_or_latin1(line)), log)
+    return parsed(path, read_lines(path, log), lambda line: parse(_utf8_or_latin1(line)), log)
 
 
 def _utf8_or_latin1(line: bytes) -> str:

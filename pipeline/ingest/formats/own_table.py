@@ -59,7 +59,7 @@ def read_reviews(paths: dict[str, Path], log: ReadLog) -> Iterator[pa.RecordBatc
     """
     assert log.domain.columns is not None  # the catalog requires it of this format
     wanted = _wanted(paths["reviews"], log.domain.columns, "columns", log.domain)
-    for rows in _read(wanted):
+    for rows in _read(wanted, log):
         yield review_batch(wanted.path, rows, wanted.names, _REQUIRED, log)
 
 
@@ -69,7 +69,7 @@ def read_items(paths: dict[str, Path], log: ReadLog) -> Iterator[pa.RecordBatch]
         return
     assert log.domain.item_columns is not None  # the catalog requires it where there are items
     wanted = _wanted(paths["items"], log.domain.item_columns, "item_columns", log.domain)
-    for rows in _read(wanted):
+    for rows in _read(wanted, log):
         typed = usable_rows(wanted.path, rows, wanted.names, ("item_id",), log)
         none = pa.nulls(len(typed["item_id"]), pa.string())
         typed["categories"] = _one_each(typed.get("category", none))
@@ -90,13 +90,13 @@ def _wanted(path: Path, columns: Columns | ItemColumns, key: str, domain: Domain
     )
 
 
-def _read(wanted: _Wanted) -> Iterator[Rows]:
+def _read(wanted: _Wanted, log: ReadLog) -> Iterator[Rows]:
     with opened_bytes(wanted.path) as file:
         is_parquet = file.read(len(_PARQUET)) == _PARQUET
-    return _parquet_rows(wanted) if is_parquet else _csv_rows(wanted)
+    return _parquet_rows(wanted) if is_parquet else _csv_rows(wanted, log)
 
 
-def _csv_rows(wanted: _Wanted) -> Iterator[Rows]:
+def _csv_rows(wanted: _Wanted, log: ReadLog) -> Iterator[Rows]:
     path, separator = wanted.path, wanted.separator
     if len(separator) != 1 or separator in '"\r\n':
         raise ValueError(
@@ -121,7 +121,7 @@ def _csv_rows(wanted: _Wanted) -> Iterator[Rows]:
         places={target: header.index(name) for target, name in wanted.names.items()},
         names=wanted.names,
     )
-    yield from read_csv_rows(path, layout, after=row)
+    yield from read_csv_rows(path, layout, after=row, log=log)
 
 
 def _check_names(wanted: _Wanted, there: list[str], about: str = "") -> None:

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 def parsed_lines(path: Path, parse: Callable[[str], Any], log: ReadLog) -> Iterator[Any]:
     """What `parse` makes of each line of a file in UTF-8. Errors as in `parsed`."""
-    return parsed(path, read_lines(path), lambda line: parse(decode(line)), log)
+    return parsed(path, read_lines(path, log), lambda line: parse(decode(line)), log)
 
 
 def parsed(

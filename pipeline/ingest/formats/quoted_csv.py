@@ -22,7 +22,7 @@ from pipeline.ingest.formats.delimited import (
     rows_of_cells,
     wrong_width,
 )
-from pipeline.ingest.formats.rows import RowError
+from pipeline.ingest.formats.rows import ReadLog, RowError
 from pipeline.ingest.formats.typed_rows import Rows
 
 BLOCK_BYTES = 4 << 20
@@ -37,14 +37,18 @@ _UNCLOSED = "unexpected end of data"
 
 
 def read_csv_rows(
-    path: Path, layout: Layout, after: int = 0, size: int = BLOCK_BYTES
+    path: Path,
+    layout: Layout,
+    after: int = 0,
+    size: int = BLOCK_BYTES,
+    log: ReadLog | None = None,
 ) -> Iterator[Rows]:
     """The records after line number `after`, as texts; a blank line is no record.
 
     Raises ValueError as `read_blocks` does. The separator must be one character.
     """
     rest = Block(path=path, first_row=after + 1, data=b"")
-    for block in blocks_after(path, after, size):
+    for block in blocks_after(path, after, size, log):
         if rest.data:
             block = dataclasses.replace(rest, data=rest.data + block.data)
         rows, rest = records_at_once(block, layout) or records_one_by_one(block, layout)

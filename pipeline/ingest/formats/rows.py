@@ -26,6 +26,19 @@ class Rejected:
     reason: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How far a text file was read."""
+
+    path: Path
+    share: float  # of the file's bytes as they lie on the disk, packed or not; above 0
+    seconds: float  # since its first byte
+
+    @property
+    def seconds_to_go(self) -> float:
+        return self.seconds / self.share * (1 - self.share)
+
+
 @dataclass
 class ReadLog:
     """Counts that a reader fills while its batches are consumed, and the rows it left out."""
@@ -33,6 +46,7 @@ class ReadLog:
     domain: Domain
     rows: int = 0  # emitted
     rejected: list[Rejected] = field(default_factory=list)
+    reading: Reading | None = None  # of the text file that was read last
 
     def reject(self, path: Path, row: int, reason: str) -> None:
         """Note a row that is left out. ValueError where the domain allows no more of them."""

@@ -47,7 +47,7 @@ def read_reviews(paths: dict[str, Path], log: ReadLog) -> Iterator[pa.RecordBatc
     are rejected than the domain allows.
     """
     lines = None
-    for block in read_blocks(paths["reviews"]):
+    for block in read_blocks(paths["reviews"], log=log):
         lines = lines or recognised(block)
         if block.first_row <= lines.header_row:
             block = _below(block, lines.header_row)

@@ -105,7 +105,7 @@ def test_a_dump_that_grows_while_it_is_read_stores_nothing(
             file.write(json_line(review(asin="late")))
         return clean(*args)
 
-    monkeypatch.setattr(blocks.read_blocks, "__defaults__", (500,))
+    monkeypatch.setattr(blocks.read_blocks, "__defaults__", (500, None))
     monkeypatch.setattr(reviews, "clean_reviews", growing)
     with pytest.raises(ValueError, match=r"reviews\.json\.gz changed while it was read"):
         ingest_reviews(catalog, "toys", store)
@@ -116,7 +116,7 @@ def test_a_line_that_never_ends_is_an_error(
     amazon: Build, review: Review, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(blocks, "LONGEST_LINE", 1 << 20)
-    monkeypatch.setattr(blocks.read_blocks, "__defaults__", (1 << 18,))
+    monkeypatch.setattr(blocks.read_blocks, "__defaults__", (1 << 18, None))
     catalog = amazon()
     put_reviews(catalog, json_line(review()) + b'{"reviewerID": "' + b"x" * (3 << 20))
     with pytest.raises(ValueError, match="row 2: a line of more than 1 MiB"):

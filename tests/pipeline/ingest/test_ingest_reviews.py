@@ -25,7 +25,9 @@ def test_of_reviews_of_one_item_by_one_user_the_earliest_stays(
     amazon: Build, review: Review, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows, "BATCH_ROWS", 2)
-    monkeypatch.setattr(blocks.read_blocks, "__defaults__", (400,))  # duplicates in many blocks
+    monkeypatch.setattr(
+        blocks.read_blocks, "__defaults__", (400, None)
+    )  # duplicates in many blocks
     lines = [
         review(unixReviewTime=30, summary="third"),
         review(unixReviewTime=10, summary="first"),
@@ -52,12 +54,15 @@ def test_of_reviews_of_one_item_by_one_user_the_earliest_stays(
 def test_it_tells_how_many_rows_it_has_read_and_how_fast(
     amazon: Build, review: Review, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks.read_blocks, "__defaults__", (400,))  # many blocks
+    monkeypatch.setattr(blocks.read_blocks, "__defaults__", (400, None))  # many blocks
     told: list[dict[str, Any]] = []
     lines = [review(reviewerID=f"U{number}") for number in range(20)]
     ingest_reviews(amazon(lines), "toys", store, lambda _, figures: told.append(dict(figures)))
     assert len(told) > 5 and told[-1]["rows_read"] == 20
     assert all(figures["rows_per_second"] > 0 for figures in told)
+    shares = [figures["percent_read"] for figures in told]
+    assert shares == sorted(shares) and shares[-1] == 100.0
+    assert told[-1]["seconds_to_go"] == 0.0 and told[-1]["file"] == "reviews.json.gz"
 
 
 def test_texts_are_cleaned_and_the_preview_has_none(

@@ -1,6 +1,7 @@
 """Files of lines: whole lines come out, and whatever is wrong with a file is named."""
 
 import gzip
+import random
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from pipeline.catalog import Domain
 from pipeline.ingest.formats import blocks
 from pipeline.ingest.formats.blocks import decode, opened_bytes, read_blocks, read_lines
-from pipeline.ingest.formats.rows import RowError
+from pipeline.ingest.formats.rows import ReadLog, RowError
 
 Pack = Callable[[bytes], bytes]
 
@@ -96,6 +98,19 @@ def test_a_block_ends_with_a_line(path: Path) -> None:
     assert b"".join(block.data for block in found) == LINES
     ends = [block.first_row + block.data.count(b"\n") for block in found]
     assert [block.first_row for block in found] == [1, *ends[:-1]]
+
+
+def test_the_log_knows_how_far_a_file_was_read_in_bytes_of_the_disk(pack: Pack, path: Path) -> None:
+    drawn = random.Random(0)  # not to be packed well: the packed file has many pieces, too
+    lines = (drawn.randbytes(60).hex().encode() for _ in range(30_000))
+    path.write_bytes(pack(b"\n".join(lines)))
+    log = ReadLog(domain=Domain(name="toys", title="toys", format="amazon-2018"))
+    shares = []
+    for _ in read_blocks(path, 1 << 18, log):
+        assert log.reading is not None and log.reading.path == path
+        shares.append(log.reading.share)
+    assert len(shares) > 10 and shares == sorted(shares)
+    assert 0 < shares[0] < 0.6 and shares[-1] == 1.0
 
 
 def test_packed_files_may_be_joined(path: Path) -> None:
