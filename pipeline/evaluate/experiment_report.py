@@ -18,7 +18,9 @@ from pipeline.evaluate.document import (
     to_markdown,
 )
 from pipeline.evaluate.experiment_plots import chart
+from pipeline.evaluate.leaderboard_tables import p_text
 from pipeline.evaluate.published_ablations import PublishedAblations, published_ablations
+from pipeline.evaluate.verdict import verdict
 from pipeline.outcome import Outcome
 from pipeline.store import Store
 from pipeline.train.experiments.definition import Experiment
@@ -106,29 +108,20 @@ def experiment_figures(chosen: Experiment, table: pa.Table, scenario: Scenario) 
 
 def _verdict(table: pa.Table) -> Bullets:
     """For each domain, in words: which variant validation prefers, and how surely."""
-    sentences = []
-    for domain in pc.unique(table["target_domain"]).to_pylist():
-        rows = [
-            row
-            for row in table.to_pylist()
-            if (row["target_domain"], row["part"], row["metric"]) == (domain, "valid", _CHOICE)
-        ]
-        best = max(rows, key=lambda row: row["mean"])
-        told = f"{domain}: on validation users {best['variant']} is best, NDCG@10"
-        told += f" {best['mean']:.4f}"
-        if best["reference"]:
-            told += "; it is the reference"
-        else:
-            told += f", {best['delta']:+.4f} to the reference (p {_p(best['p_value'])})"
-        lost = [row["variant"] for row in rows if _is_worse(row)]
-        if lost:
-            told += f". Worse than the reference at p < 0.05: {', '.join(lost)}"
-        sentences.append(f"{told}.")
-    return Bullets(tuple(sentences))
-
-
-def _is_worse(row: Row) -> bool:
-    return not row["reference"] and row["delta"] < 0 and row["p_value"] < 0.05
+    chosen = [
+        row for row in table.to_pylist() if (row["part"], row["metric"]) == ("valid", _CHOICE)
+    ]
+    domains = dict.fromkeys(row["target_domain"] for row in chosen)
+    return Bullets(
+        tuple(
+            verdict(
+                [row for row in chosen if row["target_domain"] == domain],
+                domain,
+                lower_is_better=False,
+            )
+            for domain in domains
+        )
+    )
 
 
 def _grid(rows: Sequence[Row], domain: str, paper: PublishedAblations | None) -> Grid:
@@ -171,7 +164,7 @@ def _figure(row: Row, best: float | None = None) -> Cell:
 
 
 def _test(row: Row) -> Cell:
-    return Cell("") if row["p_value"] is None else Cell(_p(row["p_value"]))
+    return Cell("") if row["p_value"] is None else Cell(p_text(row["p_value"]))
 
 
 def _quoted(paper: PublishedAblations | None, variant: str, domain: str, metric: str) -> Cell:
@@ -186,7 +179,3 @@ def _costs(rows: Sequence[Row]) -> Grid:
         seconds = "" if row["train_seconds"] is None else f"{row['train_seconds']:.1f}"
         lines.append((Cell(variant), Cell(f"{row['num_parameters']:,}"), Cell(seconds)))
     return Grid(("Variant", "Parameters", "Training seconds, one seed"), tuple(lines))
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"

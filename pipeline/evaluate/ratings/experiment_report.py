@@ -20,6 +20,7 @@ from pipeline.evaluate.document import (
 from pipeline.evaluate.leaderboard_tables import p_text
 from pipeline.evaluate.ratings.experiment_plots import experiment_chart
 from pipeline.evaluate.ratings.source_costs import load_source_costs, source_blocks
+from pipeline.evaluate.verdict import verdict
 from pipeline.outcome import Outcome
 from pipeline.store import Store
 from pipeline.train.ratings.experiments import RatingExperiment, rating_experiment
@@ -91,29 +92,20 @@ def experiment_figures(table: pa.Table) -> list[Block]:
 
 def _verdict(table: pa.Table) -> Bullets:
     """For each cold ratio, in words: which variant validation prefers, and how surely."""
-    sentences = []
-    for ratio in pc.unique(table["cold_ratio"]).to_pylist():
-        rows = [
-            row
-            for row in table.to_pylist()
-            if (row["cold_ratio"], row["part"], row["metric"]) == (ratio, "valid", _CHOICE)
-        ]
-        best = min(rows, key=lambda row: row["mean"])
-        told = f"Cold ratio {ratio:g}: on validation users {best['variant']} is best, RMSE"
-        told += f" {best['mean']:.4f}"
-        if best["reference"]:
-            told += "; it is the reference"
-        else:
-            told += f", {best['delta']:+.4f} to the reference (p {p_text(best['p_value'])})"
-        lost = [row["variant"] for row in rows if _is_worse(row)]
-        if lost:
-            told += f". Worse than the reference at p < 0.05: {', '.join(lost)}"
-        sentences.append(f"{told}.")
-    return Bullets(tuple(sentences))
-
-
-def _is_worse(row: Row) -> bool:
-    return not row["reference"] and row["delta"] > 0 and row["p_value"] < 0.05
+    chosen = [
+        row for row in table.to_pylist() if (row["part"], row["metric"]) == ("valid", _CHOICE)
+    ]
+    ratios = dict.fromkeys(row["cold_ratio"] for row in chosen)
+    return Bullets(
+        tuple(
+            verdict(
+                [row for row in chosen if row["cold_ratio"] == ratio],
+                f"Cold ratio {ratio:g}",
+                lower_is_better=True,
+            )
+            for ratio in ratios
+        )
+    )
 
 
 def _grid(rows: list[Row]) -> Grid:
