@@ -1,5 +1,5 @@
-"""A tiny world from raw files to ranks and a leaderboard, once into a folder and once into a
-bucket of a real server: the same artifacts come out."""
+"""A tiny world from raw files to leaderboards and an experiment, titles by a language model among
+it, once into a folder and once into a bucket of a real server: the same artifacts come out."""
 
 import functools
 import os
@@ -28,9 +28,11 @@ CATALOG = (
 domains = ["food", "kitchen"]
 filters = { k_core = 4 }
 split = { valid = 0.2, test = 0.6 }
+titles = { max_users = 4, probe_users = 2 }
 training = { seeds = [0], max_epochs = 1 }
 candidates = { seeds = [0], num_negatives = 20 }
-systems = ["popularity", "sasrec"]
+systems = ["popularity", "sasrec", "lgcd"]
+experiments = ["lgcd_guidance"]
 
 [scenario.rated]
 domains = ["food", "kitchen"]
@@ -86,7 +88,8 @@ def test_a_bucket_and_a_folder_hold_the_same_artifacts(server: S3Server, tmp_pat
     in_bucket = Workspace(data=str(tmp_path / "two"), store_root=url)
     local, remote = refreshed(in_folder), refreshed(in_bucket)
     assert local == remote
-    assert {"leaderboard[small]", "rating_leaderboard[rated]"} <= set(local)
+    wanted = ("leaderboard[small]", "experiments/lgcd_guidance[small]", "rating_leaderboard[rated]")
+    assert set(wanted) <= set(local)
     root = Path(in_folder.data) / "store"
     files = sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
     prefix = "shared/store/"
