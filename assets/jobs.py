@@ -13,7 +13,7 @@ from assets.staleness.causes import Staleness
 from assets.staleness.listing import listing
 from assets.staleness.recheck import recheck
 from assets.staleness.recheck import told as told_checks
-from assets.staleness.refresh import refresh_steps, told
+from assets.staleness.refresh import refresh, told
 
 STAGES = ("ingest", "prepare", "extract", "retrieve", "train", "evaluate", "experiments")
 
@@ -70,7 +70,7 @@ def _refresh_job(
 
     @dg.op(name=f"refresh_{name}", pool=GPU)
     def refresh_stale(context: dg.OpExecutionContext) -> dg.Output[None]:
-        steps = refresh_steps(
+        steps = refresh(
             assets, workspace, context.partition_key, context.instance, within=context.run_id
         )
         context.log.info(f"{len(steps)} asset partitions were stale and are fresh now")

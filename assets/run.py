@@ -10,7 +10,7 @@ from assets.definitions import all_assets
 from assets.jobs import STAGES
 from assets.partitions import Partitions
 from assets.resources import Workspace
-from assets.staleness.refresh import Step, refresh_steps
+from assets.staleness.refresh import Step, refresh
 from pipeline.catalog import Scenario
 from pipeline.catalog.systems import artifacts_of
 
@@ -37,9 +37,7 @@ def _bring_up_to_date(workspace: Workspace, name: str, only: str | None, force: 
     started = time.perf_counter()
     catalog = workspace.catalog
     with open_instance() as instance:
-        steps = refresh_steps(
-            all_assets(catalog), workspace, name, instance, only=only, force=force
-        )
+        steps = refresh(all_assets(catalog), workspace, name, instance, only=only, force=force)
     if only is None and name in catalog.scenarios:
         print(workspace.store.read_text(f"dataset_card/{name}", ".md"))
     if only in (None, "evaluate") and name in Partitions(catalog).pairs:

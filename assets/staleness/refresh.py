@@ -53,29 +53,14 @@ def refresh(
     only: str | None = None,
     force: Sequence[str] = (),
     within: str | None = None,
-) -> list[str]:
+) -> list[Step]:
     """Materialize the stale asset partitions of one scenario, or of one domain.
 
     A scenario brings along what it needs of its domains; a domain is all that can be made of it
     alone. `only` leaves all other stages as they are; assets named in `force` run though they be
-    fresh. `within` is the run that does this, if any: it stops where that is to stop. Returns their
-    names, in order. Stops at the first failure with the asset's own error.
+    fresh. `within` is the run that does this, if any: it stops where that is to stop. Returns what
+    ran, in order, with cause and outcome. Stops at the first failure with the asset's own error.
     """
-    steps = refresh_steps(assets, workspace, name, instance, only=only, force=force, within=within)
-    return [str(step.part) for step in steps]
-
-
-def refresh_steps(
-    assets: Sequence[dg.AssetsDefinition],
-    workspace: Workspace,
-    name: str,
-    instance: dg.DagsterInstance,
-    *,
-    only: str | None = None,
-    force: Sequence[str] = (),
-    within: str | None = None,
-) -> list[Step]:
-    """`refresh`, with the cause and the outcome of each of its runs."""
     staleness = Staleness(assets, workspace, instance)
     parts = _chosen(staleness, name, only, force)
     with (

@@ -10,8 +10,8 @@ import dagster as dg
 from assets.definitions import build_defs
 from assets.resources import Workspace
 from assets.stages.ingest import ingest_assets
-from assets.staleness.refresh import refresh
 from tests.pipeline.ingest.dumps.dump_server import DumpServer, Served
+from tests.refresh_names import refresh_names
 
 SHOP = """
 [domain.cards]
@@ -41,10 +41,10 @@ def test_a_domain_is_fetched_once_and_its_tables_follow(tmp_path: Path) -> None:
         (tmp_path / "catalog.toml").write_text(SHOP.format(url=server.url()))
         workspace = Workspace(data=str(tmp_path))
         assets = ingest_assets(workspace.catalog)
-        done = refresh(assets, workspace, "cards", instance)
+        done = refresh_names(assets, workspace, "cards", instance)
         assert done == ["download[cards]", "raw[cards]", "items[cards]", "reviews[cards]"]
-        assert refresh(assets, workspace, "cards", instance) == []
-        part = refresh(assets, workspace, "paper-cards", instance)
+        assert refresh_names(assets, workspace, "cards", instance) == []
+        part = refresh_names(assets, workspace, "paper-cards", instance)
         assert part == [f"{name}[paper-cards]" for name in ("raw", "items", "reviews")]
         event = instance.get_latest_materialization_event(dg.AssetKey("download"))
         assert event is not None and event.asset_materialization is not None

@@ -12,9 +12,9 @@ import pytest
 from assets.definitions import build_defs
 from assets.resources import Workspace
 from assets.stages.ingest import ingest_assets
-from assets.staleness.refresh import refresh
 from pipeline.ingest import sample
 from tests.pipeline.ingest.images.image_server import ImageServer, picture
+from tests.refresh_names import refresh_names
 
 KEY = dg.AssetKey("item_images")
 FOLDER = 'images = { folder = "pictures" }'
@@ -46,7 +46,7 @@ def refreshed(
 
     def call(images: str) -> list[str]:
         current = workspace(food_features=images)
-        return refresh(ingest_assets(current.catalog), current, "food", instance)
+        return refresh_names(ingest_assets(current.catalog), current, "food", instance)
 
     return call
 

@@ -19,9 +19,9 @@ from assets.stages.extract import extract_assets
 from assets.stages.ingest import ingest_assets
 from assets.stages.prepare import prepare_assets
 from assets.stages.ratings import rating_assets
-from assets.staleness.refresh import refresh
 from pipeline.ingest import sample
 from tests.pipeline.extract.word_engine import WordEngine
+from tests.refresh_names import refresh_names
 
 BASELINES = ("global_mean", "user_mean", "item_mean", "biases", "emcdr")
 SHIPPED = {
@@ -49,7 +49,9 @@ def made(tmp_path: Path, instance: dg.DagsterInstance) -> Callable[..., Workspac
         workspace = Workspace(data=str(tmp_path))
         catalog = workspace.catalog
         makers = (ingest_assets, prepare_assets, extract_assets, rating_assets)
-        refresh([a for make in makers for a in make(catalog)], workspace, "demo-ratings", instance)
+        refresh_names(
+            [a for make in makers for a in make(catalog)], workspace, "demo-ratings", instance
+        )
         return workspace
 
     return call

@@ -26,11 +26,12 @@ from assets.resources import PROJECT, Workspace
 from assets.stages.ingest import ingest_assets
 from assets.stages.prepare import prepare_assets
 from assets.staleness.causes import Cause, Part
-from assets.staleness.refresh import Step, refresh, told
+from assets.staleness.refresh import Step, told
 from pipeline.finding import Finding
 from pipeline.ingest import sample
 from pipeline.outcome import Outcome
 from pipeline.store import Store
+from tests.refresh_names import refresh_names
 
 Refresh = Callable[..., list[str]]
 
@@ -58,7 +59,7 @@ def refreshed(
     def call(only: str | None = None, force: Sequence[str] = (), **changes: str) -> list[str]:
         current = workspace(**changes)
         assets = [*ingest_assets(current.catalog), *prepare_assets(current.catalog)]
-        return refresh(assets, current, "small", instance, only=only, force=force)
+        return refresh_names(assets, current, "small", instance, only=only, force=force)
 
     return call
 
@@ -88,12 +89,13 @@ import sys
 import dagster as dg
 from assets.stages.ingest import ingest_assets
 from assets.stages.prepare import prepare_assets
-from assets.staleness.refresh import Step, refresh, told
+from assets.staleness.refresh import Step, told
+from tests.refresh_names import refresh_names
 from assets.resources import PROJECT, Workspace
 workspace = Workspace(data=sys.argv[1])
 assets = [*ingest_assets(workspace.catalog), *prepare_assets(workspace.catalog)]
 with dg.DagsterInstance.local_temp(sys.argv[2]) as instance:
-    print(refresh(assets, workspace, "small", instance), instance.get_runs_count() == 11)
+    print(refresh_names(assets, workspace, "small", instance), instance.get_runs_count() == 11)
 print({"torch", "vllm", "transformers", "faiss", "sentence_transformers"} & set(sys.modules))
 """
 
@@ -106,7 +108,7 @@ def test_a_fresh_process_finds_nothing_to_do_and_loads_no_model(
     home.mkdir()
     assets = [*ingest_assets(current.catalog), *prepare_assets(current.catalog)]
     with dg.DagsterInstance.local_temp(str(home)) as instance:
-        assert len(refresh(assets, current, "small", instance)) == 11
+        assert len(refresh_names(assets, current, "small", instance)) == 11
     command = [sys.executable, "-c", _AGAIN, str(tmp_path), str(home)]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-2:] == ["[] True", "set()"]
@@ -301,7 +303,7 @@ def test_a_domain_is_brought_up_to_date_with_what_is_made_of_it_alone(
     del refreshed  # for its tiny world
     current = workspace(food_features=FEATURES)
     with pytest.raises(ValueError, match=r"folder:models/mllm.*holds no config\.json"):
-        refresh(all_assets(current.catalog), current, "food", instance)
+        refresh_names(all_assets(current.catalog), current, "food", instance)
     for name in ("raw", "reviews", "items"):
         assert instance.get_latest_materialization_event(dg.AssetKey(name)) is not None
 

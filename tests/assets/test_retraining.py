@@ -11,8 +11,8 @@ from assets.resources import Workspace
 from assets.stages.ingest import ingest_assets
 from assets.stages.prepare import prepare_assets
 from assets.stages.train import train_assets
-from assets.staleness.refresh import refresh
 from pipeline.ingest import sample
+from tests.refresh_names import refresh_names
 
 TRAINING = "training = { seeds = [0], max_epochs = 1 }"
 SYSTEMS = f'{TRAINING}\nsystems = ["popularity"]'
@@ -49,7 +49,7 @@ def refreshed(current: Workspace, instance: dg.DagsterInstance) -> list[str]:
     """What `everything` does of it: up to the weights."""
     catalog = current.catalog
     assets = [*ingest_assets(catalog), *prepare_assets(catalog), *train_assets(catalog)]
-    return refresh(assets, current, "small", instance)
+    return refresh_names(assets, current, "small", instance)
 
 
 def reingested(current: Workspace, instance: dg.DagsterInstance) -> None:

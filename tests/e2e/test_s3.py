@@ -13,10 +13,10 @@ import pytest
 
 from assets.definitions import all_assets
 from assets.resources import PROJECT, Workspace
-from assets.staleness.refresh import refresh
 from pipeline.ingest import sample
 from pipeline.store import Store
 from tests.e2e.sample_domains import SAMPLE_DOMAINS
+from tests.refresh_names import refresh_names
 from tests.s3_server import BUCKET, S3Server, s3_server
 
 pytestmark = pytest.mark.slow
@@ -66,10 +66,10 @@ def refreshed(workspace: Workspace) -> dict[str, str]:
     assets = all_assets(workspace.catalog)
     digests = {}
     with dg.DagsterInstance.ephemeral() as instance:
-        done = [*refresh(assets, workspace, "small", instance)]
-        done += refresh(assets, workspace, "rated", instance)
+        done = [*refresh_names(assets, workspace, "small", instance)]
+        done += refresh_names(assets, workspace, "rated", instance)
         for scenario in ("small", "rated"):
-            assert refresh(assets, workspace, scenario, instance) == []
+            assert refresh_names(assets, workspace, scenario, instance) == []
         for title in done:
             asset, partition = title.rstrip("]").split("[")
             if asset == "report":
