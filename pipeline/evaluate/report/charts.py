@@ -83,8 +83,8 @@ def sweep_chart(
     order and joined by a line, then the others. `axis` says what the numbers are; `reference` is
     drawn as a level line.
     """
-    numbered = sorted((mark for mark in marks if is_number(mark.label)), key=_number)
-    marks = [*numbered, *(mark for mark in marks if not is_number(mark.label))]
+    numbered = sorted((mark for mark in marks if _is_number(mark.label)), key=_number)
+    marks = [*numbered, *(mark for mark in marks if not _is_number(mark.label))]
     low, high = _reach(marks, from_zero, [reference])
     left, right, top, bottom = 52, _WIDTH - 8, 10, 150
     apart = (right - left) / len(marks)
@@ -113,7 +113,7 @@ def sweep_chart(
     return Chart(title, _svg(title, f"{metric} by {axis}. {told}.", _WIDTH, bottom + 40, drawn))
 
 
-def is_number(label: str) -> bool:
+def _is_number(label: str) -> bool:
     try:
         float(label)
     except ValueError:
