@@ -21,9 +21,10 @@ export TOKENIZERS_PARALLELISM ?= false
 demo: install
 	$(BIN)/python -m assets.run demo
 
-# Two at a time, a file of tests in one process: some hold an engine of a gigabyte or two.
+# Two at a time, a file of tests in one process: some hold an engine of a gigabyte or two. Each has
+# one thread: where threads outnumber cores, they spin while they wait for each other.
 test: install
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	OMP_NUM_THREADS=$(or $(OMP_NUM_THREADS),1) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .
