@@ -86,6 +86,8 @@ def text_of(entry: dict[str, Any], name: str) -> str | None:
 
 def _parsed_at_once(block: Block, release: Release) -> pl.DataFrame | None:
     """All rows of a block, or None where one of them may have to be rejected or read with care."""
+    if block.seems_packed:
+        return None
     try:
         raw = pl.read_ndjson(block.data, schema=_raw_schema(release))
     except pl.exceptions.PolarsError:

@@ -24,6 +24,7 @@ LONGEST_LINE = 256 << 20
 """Bytes. A longer line is no line of a dump: the file has other line breaks, or none."""
 
 _GZIP, _ZSTD, _BOM = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf"
+_SEEM_PACKED = (_GZIP, _ZSTD, b"x\x01", b"x\x9c", b"x\xda")  # the last three are zlib's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,11 @@ class Block:
     def num_lines(self) -> int:
         """How many lines there are, blank ones included."""
         return self.data.count(b"\n") + (not self.data.endswith(b"\n"))
+
+    @property
+    def seems_packed(self) -> bool:
+        """Whether it begins, by chance or damage, as a packed file: Polars would unpack it."""
+        return self.data.startswith(_SEEM_PACKED)
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Each line with its number, without its line break; blank lines are left out."""

@@ -73,7 +73,12 @@ def _below(block: Block, header_row: int) -> Block:
 def _parsed_at_once(block: Block, lines: Lines) -> pl.DataFrame | None:
     """All rows of a block, or None where one of them is not plain."""
     data = block.data
-    if not data or not data.isascii() or data.count(b"\r") != data.count(b"\r\n"):
+    if (
+        not data
+        or block.seems_packed
+        or not data.isascii()
+        or data.count(b"\r") != data.count(b"\r\n")
+    ):
         return None
     names = [str(position) for position in range(lines.width)]
     try:
