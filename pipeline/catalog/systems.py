@@ -70,6 +70,15 @@ DEFAULT_SYSTEMS = (
 OURS = ("lgcd", "lgcd_blind", "lgcd_plus")
 """Systems that this project stands for, and their ablations; all others are there to be beaten."""
 
+TUNED = tuple(system for system in FITTED if system != "lgcd_blind")
+"""Systems whose settings are searched for, each with the same budget; `lgcd_blind` has LGCD's."""
+
+
+def tuning_of(system: str) -> str:
+    """The experiment that tries a system's settings."""
+    return f"{system}_tuning"
+
+
 EXPERIMENTS: dict[str, str] = {
     "lgcd_ablations": "lgcd",
     "lgcd_guidance": "lgcd",
@@ -81,5 +90,6 @@ EXPERIMENTS: dict[str, str] = {
     "lgcd_pseudo": "lgcd",
     "lgcd_literal": "lgcd",
     "lgcd_plus_ablations": "lgcd_plus",
+    **{tuning_of(system): system for system in TUNED},
 }
 """Every experiment, and the system whose run it varies. None may be named as a system is."""

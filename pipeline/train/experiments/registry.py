@@ -3,9 +3,10 @@
 from pipeline.train.experiments.definition import Experiment
 from pipeline.train.experiments.lgcd import LGCD_EXPERIMENTS
 from pipeline.train.experiments.lgcd_plus import LGCD_PLUS_EXPERIMENTS
+from pipeline.train.experiments.tuning import TUNING_EXPERIMENTS
 
 _EXPERIMENTS: dict[str, Experiment] = {
-    one.name: one for one in (*LGCD_EXPERIMENTS, *LGCD_PLUS_EXPERIMENTS)
+    one.name: one for one in (*LGCD_EXPERIMENTS, *LGCD_PLUS_EXPERIMENTS, *TUNING_EXPERIMENTS)
 }
 
 
