@@ -12,8 +12,8 @@ of `LGCDPlusConfig`, and the ablation of each is an experiment:
 - the votes themselves, added to the scores: log p + weight * log(share of the votes);
 - no diffusion: `generator` puts one back, with what LGCD's own lacks.
 
-Shapes: B sequences, L history length, D width, A text axes, V items + 1, P asked items, N labels,
-M negatives, S domains, C items of a domain.
+Shapes: B sequences, L history length, D width, A text axes, V items + 1, P asked items, N labels
+or valid positions, M negatives, S domains, C items of a domain.
 """
 
 from collections.abc import Iterable
@@ -28,6 +28,7 @@ from models.baselines.cooccurrence import Cooccurrence, CooccurrenceConfig
 from models.batch import PADDING, ItemSpace, Query, SequenceBatch
 from models.blocks.cold_views import ColdViews, cold_views
 from models.blocks.losses import draw_of_domains, look_up, sampled_softmax
+from models.blocks.single_domain import unpacked
 from models.blocks.texts import principal_axes, standardised
 from models.blocks.transformer import EncoderConfig, SequenceEncoder, last_state, trim
 from models.lgcd_plus_generator import Generator, GeneratorConfig
@@ -111,10 +112,11 @@ class LGCDPlus(nn.Module):
         # One look-up for everything: the gradient of each costs a pass over the item table.
         history_BL = _stacked(items_BL, views.history_WL)
         negative_SM = draw_of_domains(config.space, config.num_negatives, items_BL.device)
-        history_BLD, negative_SMD, *label_ND = look_up(
-            self.item_vectors, history_BL, negative_SM, *labels
+        valid_BL = history_BL != PADDING
+        history_ND, negative_SMD, *label_ND = look_up(
+            self.item_vectors, history_BL[valid_BL], negative_SM, *labels
         )
-        token_BLD = self.encoder(history_BLD, history_BL != PADDING)
+        token_BLD = self.encoder(unpacked(history_ND, valid_BL), valid_BL)
         length, num_rows = history_BL.shape[1], len(items_BL)
         shift = length - views.history_WL.shape[1]
         view_P, place_P = views.view_P + num_rows, views.place_P + shift
@@ -122,7 +124,7 @@ class LGCDPlus(nn.Module):
         view_PD = token_BLD[view_P, place_P]
         losses: Losses = {}
         if self.generator is not None:
-            seen_PL = (history_BL != PADDING)[view_P]
+            seen_PL = valid_BL[view_P]
             seen_PL &= torch.arange(length, device=seen_PL.device) <= place_P.unsqueeze(1)
             losses["diffusion"] = self.generator.error(
                 label_ND[1], token_BLD[view_P], seen_PL

@@ -1,12 +1,22 @@
 """Ranks and what is made of them, for each user apart, so that significance can be tested.
 
-Shapes: B users, V items + 1, M negatives, N users in any order.
+Shapes: B users, V items + 1, C items of a domain, M negatives, N users in any order.
 """
 
 import torch
 from torch import Tensor
 
 from models.batch import PADDING
+
+
+def points_against(scores_BC: Tensor, label_B: Tensor) -> Tensor:
+    """What each item adds to twice the rank of a label, uint8 [B, C]: 2 where its score is
+    higher, 1 where it ties, as the label does with itself, else 0.
+
+    `label_B` are columns of `scores_BC`, which holds no NaN.
+    """
+    label_B1 = _label_scores(scores_BC, label_B)
+    return (scores_BC >= label_B1).view(torch.uint8) + (scores_BC > label_B1).view(torch.uint8)
 
 
 def candidate_ranks(scores_BV: Tensor, label_B: Tensor, negatives_BM: Tensor) -> Tensor:
@@ -20,25 +30,6 @@ def candidate_ranks(scores_BV: Tensor, label_B: Tensor, negatives_BM: Tensor) ->
     rival_BM = negatives_BM != PADDING
     higher_B = _count((candidate_BM > label_B1) & rival_BM)
     return 1 + higher_B + _count((candidate_BM == label_B1) & rival_BM) / 2
-
-
-def full_ranks(scores_BV: Tensor, label_B: Tensor, columns: slice) -> Tensor:
-    """Each label's rank among all items of `columns`, its own domain, [B] float, 1 is best.
-
-    Ties count half, as in `candidate_ranks`. Raises ValueError on NaN scores, and where a
-    label lies outside `columns`.
-    """
-    outside = (label_B < columns.start) | (label_B >= columns.stop)
-    if outside.any():
-        raise ValueError(
-            f"label {int(label_B[outside][0])} lies outside the ranked columns "
-            f"{columns.start}..{columns.stop - 1}; rank each domain's users apart"
-        )
-    label_B1, candidate_BC = _label_scores(scores_BV, label_B), scores_BV[:, columns]
-    _refuse_nan(candidate_BC)
-    higher_B = _count(candidate_BC > label_B1)
-    tied_B = _count(candidate_BC == label_B1) - 1  # the label ties with itself
-    return 1 + higher_B + tied_B / 2
 
 
 def hit_rate(rank_N: Tensor, k: int) -> Tensor:

@@ -102,12 +102,13 @@ def _log_probabilities(
     system: str, seed: int, exam: Exam, space: ItemSpace, scenario: Scenario, store: Store
 ) -> Tensor:
     model = load_system(system, scenario, store, seed)
-    parts = []
-    for rows, scores_BV in target_scores(model, exam.cases, space):
-        log_BV = scores_BV.log_softmax(dim=1)
-        candidate_BCM = exam.candidate_NCM[rows]
-        parts.append(log_BV.gather(1, candidate_BCM.flatten(1)).view(candidate_BCM.shape))
-    return torch.cat(parts)
+    log_NCM = torch.empty(exam.candidate_NCM.shape)
+    for some in target_scores(model, exam.cases, space):
+        log_BC = some.scores_BC.log_softmax(dim=1)
+        column_BCM = (exam.candidate_NCM[some.row_B] - space.ids(some.domain).start).clamp_min(0)
+        found_BM = log_BC.gather(1, column_BCM.flatten(1))
+        log_NCM[some.row_B] = found_BM.view(column_BCM.shape)
+    return log_NCM
 
 
 def _print_ensembles(members: Members, exams: dict[str, Exam], scenario: Scenario) -> None:

@@ -2,27 +2,30 @@
 
 Protocol, the same for every system:
 
-- A system is told the target domain. Whatever it says of other domains' items becomes -inf
-  here, so in the pool "all" (negatives from every domain) only the negatives of the target
-  domain compete. That pool is therefore the easier one; a system that knows which domain it
+- A system is told the target domain. Whatever it says of other domains' items is not looked at,
+  so in the pool "all" (negatives from every domain) only the negatives of the target domain
+  compete. That pool is therefore the easier one; a system that knows which domain it
   recommends from can do no other. "target" (negatives of the target domain) is primary, and
   "full" ranks every item of the target domain.
 - A tie counts half: rank = 1 + number better + half the number equal. A scorer that gives
   every candidate the same score lands in the middle and hits nothing.
-- Each user is scored once; all pools and seeds are ranked from the same scores.
+- Each user is scored once, and each of the domain's items compared with the label once; all
+  pools and seeds only add up what they find there.
 
-Letters: B batch, N users, M negatives, D domains, V item ids (column 0 is padding).
+Letters: B users of one target domain, N users, M negatives, D domains, V item ids (0 is padding),
+C items of the target domain.
 """
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import NamedTuple
 
 import pyarrow as pa
 import torch
 from torch import Tensor
 
 from models.batch import ItemSpace, Query
-from models.metrics import candidate_ranks, full_ranks, hit_rate, ndcg
+from models.metrics import hit_rate, ndcg, points_against
 from models.recommender import Counter, Recommender
 from pipeline.columns import POOLS, RANKS
 from pipeline.train.cases import ColdCases
@@ -46,6 +49,14 @@ METRICS: dict[str, Callable[[Tensor], Tensor]] = {
 """Ranks [N] to each user's metric [N], 0..1; with one relevant item NDCG is 1/log2(rank + 1)."""
 
 
+class DomainScores(NamedTuple):
+    """Some users of one target domain, and what a system says of that domain's items."""
+
+    row_B: Tensor  # int64, on the CPU: their places among the cases
+    domain: int
+    scores_BC: Tensor  # finite
+
+
 def rank_cases(
     model: Scorer,
     cases: ColdCases,
@@ -67,34 +78,49 @@ def rank_cases(
     a score of the target domain is not finite.
     """
     _check_negatives(cases, negatives)
-    ranks: dict[tuple[str, int], list[Tensor]] = {key: [] for key in [*negatives, (FULL, 0)]}
-    rivals: dict[tuple[str, int], list[Tensor]] = {key: [] for key in ranks}
-    for rows, scores_BV in target_scores(model, cases, space, batch_size=batch_size, device=device):
-        for part, own_BV in _small_parts(rows, scores_BV):
-            label_B = cases.label_N[part].to(own_BV.device)
-            # -inf marks what cannot compete, so live columns are those of the target domain.
-            live_BV = own_BV > -torch.inf
+    points = {key: torch.empty(len(cases.user_N)) for key in [*negatives, (FULL, 0)]}
+    for some in target_scores(model, cases, space, batch_size=batch_size, device=device):
+        for row_B, points_BV in _points(some, cases, space):
             for key, negatives_NM in negatives.items():
-                negatives_BM = negatives_NM[part].to(own_BV.device)
-                ranks[key].append(candidate_ranks(own_BV, label_B, negatives_BM).cpu())
-                rivals[key].append(live_BV.gather(1, negatives_BM).sum(1).cpu())
-            everything = slice(1, own_BV.shape[1])
-            ranks[FULL, 0].append(full_ranks(own_BV, label_B, everything).cpu())
-            rivals[FULL, 0].append(live_BV.sum(1).cpu() - 1)
+                rival_BM = negatives_NM[row_B].to(points_BV.device)
+                points[key][row_B] = _total(points_BV.gather(1, rival_BM))
+            points[FULL, 0][row_B] = _total(points_BV) - 1  # the label ties with itself
+    rivals = {key: _num_rivals(cases, space, one) for key, one in negatives.items()}
+    rivals[FULL, 0] = torch.tensor(space.sizes)[cases.query.domain_B] - 1
     return pa.concat_tables(
-        _table(cases, system, train_seed, key, domains, torch.cat(ranks[key]), torch.cat(counts))
-        for key, counts in rivals.items()
+        _table(cases, system, train_seed, key, domains, 1 + points_N / 2, rivals[key])
+        for key, points_N in points.items()
     )
 
 
-def _small_parts(rows: slice, scores_BV: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """The same users a few at a time, so that a CPU's cache holds what is read again and again."""
-    size = max(len(scores_BV), 1)
-    if scores_BV.device.type == "cpu":
-        size = min(size, _CACHED_SCORES // scores_BV.shape[1] + 1)
-    for first in range(0, len(scores_BV), size):
-        part_BV = scores_BV[first : first + size]
-        yield slice(rows.start + first, rows.start + first + len(part_BV)), part_BV
+def _points(
+    some: DomainScores, cases: ColdCases, space: ItemSpace
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """A few users at a time, so that a CPU's cache holds what is read again and again: their
+    rows [B], and each item's points against the label, uint8 [B, V]; other domains' have none."""
+    scores_BC, columns = some.scores_BC, space.columns(some.domain)
+    size = max(len(scores_BC), 1)
+    if scores_BC.device.type == "cpu":
+        size = _CACHED_SCORES // scores_BC.shape[1] + 1
+    shape = min(size, len(scores_BC)), space.num_items + 1
+    points_BV = torch.zeros(shape, dtype=torch.uint8, device=scores_BC.device)
+    for row_B, own_BC in zip(some.row_B.split(size), scores_BC.split(size), strict=True):
+        label_B = (cases.label_N[row_B] - columns.start).to(own_BC.device)
+        points_BV[: len(row_B), columns] = points_against(own_BC, label_B)
+        yield row_B, points_BV[: len(row_B)]
+
+
+def _total(points_BM: Tensor) -> Tensor:
+    """[B]; summed as signed bytes, which takes half the time."""
+    return points_BM.view(torch.int8).sum(dim=1, dtype=torch.int32).float().cpu()
+
+
+def _num_rivals(cases: ColdCases, space: ItemSpace, negatives_NM: Tensor) -> Tensor:
+    """How many negatives are items of each user's target domain, int64 [N]."""
+    columns = [space.columns(domain) for domain in range(len(space.sizes))]
+    bounds_D2 = torch.tensor([(own.start, own.stop) for own in columns])
+    start_N1, stop_N1 = bounds_D2[cases.query.domain_B].split(1, dim=1)
+    return ((negatives_NM >= start_N1) & (negatives_NM < stop_N1)).sum(dim=1)
 
 
 def target_scores(
@@ -104,39 +130,31 @@ def target_scores(
     *,
     batch_size: int = 256,
     device: torch.device | str = "cpu",
-) -> Iterator[tuple[slice, Tensor]]:
-    """Batches of users with their scores [B, V]: -inf outside the target domain, finite inside.
+) -> Iterator[DomainScores]:
+    """All users, those of one target domain after those of another, `batch_size` at most at once.
 
     Raises ValueError naming the first user whose label lies outside the target domain, or for
     whom the model returns a score that is not finite.
     """
-    outside_DV = _outside(space).to(device)
     if isinstance(model, torch.nn.Module):
         model.eval()
-    for rows in cases.batches(batch_size):
-        domain_B = cases.query.domain_B[rows].to(device)
-        query = Query(history_BL=cases.query.history_BL[rows].to(device), domain_B=domain_B)
-        with torch.inference_mode():
-            raw_BV = model.score(query)
-        outside_BV = outside_DV[domain_B]
-        where = f"{cases.part} user"
-        unlike_B = outside_BV.gather(1, cases.label_N[rows].to(device)[:, None])[:, 0]
-        _reject(unlike_B, cases.user_N[rows], where, "the label is no item of the target domain")
-        scores_BV = raw_BV.masked_fill(outside_BV, 0)
-        broken_B = ~scores_BV.sum(dim=1).isfinite()
-        if broken_B.any():  # a sum of finite numbers may overflow
-            broken_B = ~scores_BV.isfinite().all(dim=1)
-        remedy = f"{type(model).__name__} gives scores that are not finite; train it again"
-        _reject(broken_B, cases.user_N[rows], where, remedy)
-        yield rows, scores_BV.masked_fill_(outside_BV, -torch.inf)
-
-
-def _outside(space: ItemSpace) -> Tensor:
-    """Which ids do not belong to a domain, bool [D, V]; padding belongs to none."""
-    outside_DV = torch.ones(len(space.sizes), space.num_items + 1, dtype=torch.bool)
+    where = f"{cases.part} user"
+    remedy = f"{type(model).__name__} gives scores that are not finite; train it again"
     for domain in range(len(space.sizes)):
-        outside_DV[domain, space.columns(domain)] = False
-    return outside_DV
+        everyone = (cases.query.domain_B == domain).nonzero()[:, 0]
+        strange_N = ~space.contains(domain, cases.label_N[everyone])
+        _reject(
+            strange_N, cases.user_N[everyone], where, "the label is no item of the target domain"
+        )
+        for row_B in everyone.split(batch_size) if len(everyone) else ():
+            query = Query(*(part[row_B].to(device) for part in cases.query))
+            with torch.inference_mode():
+                scores_BC = model.score(query)[:, space.columns(domain)]
+                broken_B = ~scores_BC.sum(dim=1).isfinite()
+                if broken_B.any():  # a sum of finite numbers may overflow
+                    broken_B = ~scores_BC.isfinite().all(dim=1)
+            _reject(broken_B.cpu(), cases.user_N[row_B], where, remedy)
+            yield DomainScores(row_B, domain, scores_BC)
 
 
 def _check_negatives(cases: ColdCases, negatives: Negatives) -> None:

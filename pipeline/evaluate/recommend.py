@@ -41,12 +41,14 @@ def recommend(
             f"top_n = {top_n}: it must lie in 1..{min(space.sizes)}, the items of the smallest "
             "domain: lower the scenario's top_n, or its k_core to keep more items"
         )
-    items, scores = [], []
-    for _, scores_BV in target_scores(model, cases, space, batch_size=batch_size, device=device):
-        ordered = scores_BV.sort(dim=1, descending=True, stable=True)
-        items.append(ordered.indices[:, :top_n].cpu())
-        scores.append(ordered.values[:, :top_n].cpu())
-    return torch.cat(items), torch.cat(scores)
+    items_NR = torch.empty(len(cases.user_N), top_n, dtype=torch.int64)
+    scores_NR = torch.empty(len(cases.user_N), top_n)
+    for some in target_scores(model, cases, space, batch_size=batch_size, device=device):
+        ordered = some.scores_BC.sort(dim=1, descending=True, stable=True)
+        first = space.ids(some.domain).start
+        items_NR[some.row_B] = ordered.indices[:, :top_n].cpu() + first
+        scores_NR[some.row_B] = ordered.values[:, :top_n].cpu().float()
+    return items_NR, scores_NR
 
 
 def write_recommendations(
@@ -69,7 +71,7 @@ def write_recommendations(
         batch_size=batch_size,
         device=device,
     )
-    table = _table(store, scenario, cases, items_NR.numpy(), scores_NR.float().numpy())
+    table = _table(store, scenario, cases, items_NR.numpy(), scores_NR.numpy())
     return Outcome(
         artifact=store.write_table(
             f"recommendations/{scenario.name}/{system}", RECOMMENDATIONS, table

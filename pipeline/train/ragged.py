@@ -46,6 +46,8 @@ class Ragged:
         lengths = np.minimum(ends - self.bounds[rows], max_length)
         length = max(int(lengths.max(initial=0)), 1)
         position = ends[:, None] - length + np.arange(length)
+        if len(lengths) and lengths.min() == length:  # nothing to pad, as with most candidates
+            return torch.from_numpy(self.flat[position])
         inside = position >= (ends - lengths)[:, None]
         source = self.flat if len(self.flat) else np.zeros(1, dtype=np.int64)
         return torch.from_numpy(np.where(inside, source[np.maximum(position, 0)], 0))

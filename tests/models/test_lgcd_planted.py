@@ -20,7 +20,7 @@ from models.blocks.transformer import EncoderConfig
 from models.lgcd import LGCD, LGCDConfig
 from models.lgcd_cases import LGCDBatch
 from models.lgcd_encoders import DomainEncoders, DomainEncodersConfig
-from models.metrics import full_ranks, hit_rate
+from models.metrics import hit_rate, points_against
 
 CLUSTERS, ITEMS = 20, 10
 SPACE = ItemSpace(sizes=(CLUSTERS * ITEMS, CLUSTERS * ITEMS))
@@ -96,8 +96,11 @@ def _hit_rate_of_cold_users(world: World, stage_one: DomainEncoders, **settings:
     hits = []
     for domain in range(2):
         rows = world.cold.domain_B == domain
-        ranks = full_ranks(scores_BV[rows], world.cold.label_B[rows], SPACE.columns(domain))
-        hits.append(hit_rate(ranks, 10))
+        columns = SPACE.columns(domain)
+        points_BC = points_against(
+            scores_BV[rows, columns], world.cold.label_B[rows] - columns.start
+        )
+        hits.append(hit_rate(1 + (points_BC.sum(dim=1) - 1) / 2, 10))
     return torch.cat(hits).mean().item()
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from models.metrics import candidate_ranks, full_ranks, hit_rate, ndcg
+from models.metrics import candidate_ranks, hit_rate, ndcg, points_against
 
 
 def test_a_rank_counts_higher_negatives_and_half_of_the_ties():
@@ -31,20 +31,21 @@ def test_a_constant_scorer_ranks_in_the_middle_and_never_hits():
     assert hit_rate(rank_B, 10).tolist() == [0, 0]
 
 
-def test_a_full_rank_is_among_the_domains_own_items():
-    scores_BV = torch.tensor([[99.0, 98.0, 3.0, 4.0, 3.0], [99.0, 98.0, 3.0, 4.0, 3.0]])
+def test_points_are_two_for_higher_and_one_for_equal_scores():
+    scores_BC = torch.tensor([[3.0, 4.0, 3.0, -1.0], [3.0, 4.0, 3.0, 9.0]])
 
-    assert full_ranks(scores_BV, torch.tensor([2, 3]), slice(2, 5)).tolist() == [2.5, 1]
+    assert points_against(scores_BC, torch.tensor([0, 1])).tolist() == [[1, 2, 1, 0], [0, 1, 0, 2]]
 
 
-def test_full_ranks_agree_with_candidate_ranks_over_all_items():
-    scores_BV = torch.randn(8, 30, generator=torch.Generator().manual_seed(0))
-    label_B = torch.arange(10, 18)
-    others_BM = torch.stack([torch.tensor([i for i in range(10, 30) if i != y]) for y in label_B])
+def test_points_add_up_to_the_rank_among_all_items():
+    scores_BC = torch.randn(8, 20, generator=torch.Generator().manual_seed(0)).round(decimals=1)
+    label_B = torch.arange(8)
+    others_BM = torch.stack([torch.tensor([i for i in range(20) if i != y]) for y in label_B])
+    padded_BV = torch.nn.functional.pad(scores_BC, (1, 0))  # id 0 is no candidate
 
     torch.testing.assert_close(
-        full_ranks(scores_BV, label_B, slice(10, 30)),
-        candidate_ranks(scores_BV, label_B, others_BM),
+        1 + (points_against(scores_BC, label_B).sum(dim=1) - 1) / 2,
+        candidate_ranks(padded_BV, label_B + 1, others_BM + 1),
     )
 
 
@@ -68,10 +69,3 @@ def test_nan_scores_are_refused_with_their_number():
 
     with pytest.raises(ValueError, match="scores of 1 of 3 users hold NaN"):
         candidate_ranks(scores_BV, torch.ones(3).long(), torch.tensor([[2, 3]] * 3))
-    with pytest.raises(ValueError, match="scores of 1 of 3 users hold NaN"):
-        full_ranks(scores_BV, torch.ones(3).long(), slice(1, 4))
-
-
-def test_a_label_outside_the_ranked_domain_is_refused():
-    with pytest.raises(ValueError, match=r"label 3 lies outside the ranked columns 1\.\.2"):
-        full_ranks(torch.zeros(1, 4), torch.tensor([3]), slice(1, 3))

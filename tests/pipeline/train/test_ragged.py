@@ -39,6 +39,11 @@ def test_long_lists_keep_their_newest_entries(lists: Ragged) -> None:
     assert lists.padded(np.array([3, 0]), 2).tolist() == [[5, 6], [2, 3]]
 
 
+def test_lists_of_one_length_are_padded_with_nothing(lists: Ragged) -> None:
+    assert lists.padded(np.array([3, 0]), 1).tolist() == [[6], [3]]
+    assert lists.padded(np.array([3, 3]), 9).tolist() == [[5, 6], [5, 6]]
+
+
 def test_a_batch_is_no_wider_than_its_longest_list(lists: Ragged) -> None:
     assert lists.padded(np.array([2, 3]), 50).tolist() == [[0, 4], [5, 6]]
 
