@@ -20,6 +20,7 @@ from pipeline.evaluate.document import (
 from pipeline.evaluate.experiment_plots import chart
 from pipeline.evaluate.leaderboard_tables import p_text
 from pipeline.evaluate.published_ablations import PublishedAblations, published_ablations
+from pipeline.evaluate.tuning_report import tuning_blocks
 from pipeline.evaluate.verdict import verdict
 from pipeline.outcome import Outcome
 from pipeline.store import Store
@@ -58,6 +59,7 @@ def write_ablation_report(scenario: Scenario, store: Store) -> Outcome:
 def report_blocks(scenario: Scenario, tables: dict[str, pa.Table]) -> list[Block]:
     """The report; `tables` of schema EXPERIMENT, by the name of the experiment."""
     blocks: list[Block] = [Heading(_title(scenario), 1), Bullets(HOW_TO_READ)]
+    blocks += tuning_blocks(tables)
     for name, table in tables.items():
         chosen = experiment(name)
         blocks += experiment_summary(chosen, table) + experiment_figures(chosen, table, scenario)

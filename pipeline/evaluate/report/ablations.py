@@ -1,6 +1,6 @@
 """The part of a scenario's experiments: what came of each, its charts, all its figures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +16,9 @@ Row = dict[str, Any]
 Tell = Callable[[str, pa.Table], list[Block]]
 """An experiment's blocks, from its name and its table."""
 
+Compare = Callable[[Mapping[str, pa.Table]], list[Block]]
+"""What is said of all experiments together, from their tables by name."""
+
 _PARTS = {"valid": "validation", "test": "test"}
 
 
@@ -25,19 +28,23 @@ def experiments_part(
     how_to_read: tuple[str, ...],
     tell: Tell,
     left_out: list[str],
+    compare: Compare = lambda tables: [],
 ) -> list[Part]:
     """Those that were carried out; what is missing is added to `left_out`."""
     if not scenario.experiments:
         left_out.append("Experiments: the scenario names none.")
-    blocks: list[Block] = []
+    tables: dict[str, pa.Table] = {}
     for name in scenario.experiments:
         key = f"experiments/{scenario.name}/{name}"
         if store.exists(key, ".parquet"):
-            blocks += tell(name, store.read_table(key))
+            tables[name] = store.read_table(key)
         else:
             left_out.append(f"Experiment {name}: it was not carried out yet.")
-    if not blocks:
+    if not tables:
         return []
+    blocks = compare(tables)
+    for name, table in tables.items():
+        blocks += tell(name, table)
     blocks = [Fold("How to read the experiments", (Bullets(how_to_read),)), *blocks]
     return [Part(anchor="experiments", title="Experiments", blocks=tuple(blocks))]
 

@@ -46,6 +46,7 @@ from pipeline.evaluate.report.ranking_examples import has_offers, ranking_exampl
 from pipeline.evaluate.report.ranking_slices import ranking_slices
 from pipeline.evaluate.report.slices import slice_blocks, slices_told
 from pipeline.evaluate.report.told import Told
+from pipeline.evaluate.tuning_report import tuning_blocks
 from pipeline.store import Store
 from pipeline.train.experiments.registry import experiment
 
@@ -75,7 +76,7 @@ def tell_ranking(scenario: Scenario, store: Store) -> Told:
         Part(anchor="leaderboard", title="Leaderboard", blocks=_leaderboard(report, board)),
         *_published(report, left_out),
         Part(anchor="slices", title="Slices", blocks=_slices(scenario, store, board, test)),
-        *experiments_part(scenario, store, HOW_TO_READ, tell_experiment, left_out),
+        *experiments_part(scenario, store, HOW_TO_READ, tell_experiment, left_out, tuning_blocks),
         *_examples(scenario, store, board, left_out),
         *_training(report.background.curves, left_out),
         Part(anchor="cost", title="Cost", blocks=tuple(cost_blocks(report.background.costs))),

@@ -139,3 +139,17 @@ def test_a_bar_of_the_test_users_is_seen_where_it_is_longer_than_all_of_validati
         return chart(pa.Table.from_pylist(rows, schema=EXPERIMENT), None, ("valid", "test"))
 
     assert with_test_mean(0.8) != with_test_mean(0.9)
+
+
+def test_searches_of_settings_are_compared_in_one_table() -> None:
+    slow, fast = "learning rate 0.001", "learning rate 0.003"
+    tables = {
+        "gru4rec_tuning": table("gru4rec_tuning", {slow: 0.2, fast: 0.3}, slow),
+        "unicdr_tuning": table("unicdr_tuning", {"full model": 0.1, slow: 0.05}, "full model"),
+    }
+    text = to_markdown(report_blocks(scenario(), tables))
+    assert "## Settings tried, the same for every system" in text
+    assert row(text, "System")[1:] == [slow, fast, "full model"]
+    assert row(text, "GRU4Rec")[1:] == ["0.2000 preset", "**0.3000**", ""]
+    assert row(text, "UniCDR")[1:] == ["0.0500", "", "**0.1000** preset"]
+    assert "Settings tried" not in markdown()
