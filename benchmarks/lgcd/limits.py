@@ -24,7 +24,13 @@ from pipeline.catalog import Scenario, load_catalog
 from pipeline.evaluate.ranking import METRICS, target_scores
 from pipeline.store import Store
 from pipeline.train.batches import load_training_sequences
-from pipeline.train.cases import ColdCases, item_space, load_cold_cases, load_negatives
+from pipeline.train.cases import (
+    ColdCases,
+    item_space,
+    load_cold_cases,
+    negatives_of,
+    saved_candidates,
+)
 from pipeline.train.systems import load_system, seeds_of
 
 ROUNDS = 12
@@ -69,7 +75,8 @@ def main() -> None:
 
 def _exam(part: str, scenario: Scenario, store: Store) -> Exam:
     cases = load_cold_cases(store, scenario, part)
-    negatives = load_negatives(store, scenario, cases, ("target",), scenario.candidates.seeds)
+    candidates = saved_candidates(store, scenario)
+    negatives = negatives_of(candidates, scenario, cases, ("target",), scenario.candidates.seeds)
     label_NC1 = cases.label_N[:, None, None].expand(-1, len(negatives), 1)
     widest = max(own.shape[1] for own in negatives.values())
     padded = [

@@ -22,7 +22,7 @@ from pipeline.store import Store
 from pipeline.train.augmented import AugmentedCases, Titled, augmented_batches
 from pipeline.train.batches import epoch_generator, load_training_sequences
 from pipeline.train.build import build
-from pipeline.train.cases import item_space, load_cold_cases, load_negatives
+from pipeline.train.cases import item_space, load_cold_cases, negatives_of, saved_candidates
 from pipeline.train.checkpoint import Checkpoint
 from pipeline.train.loop import LoopConfig, fit
 from pipeline.train.presets import preset
@@ -180,40 +180,48 @@ def _epoch(
 
 
 def evaluation(data: Path) -> dict[str, Any]:
-    """All test users with LGCD: every pool and candidate seed, and the full domain."""
+    """All test users with LGCD, and with a SASRec of the released one's size: every pool and
+    candidate seed, and the full domain. What is read is read once for both parts."""
     store, scenario, space = _opened(data)
     text_VE = load_item_text(store, scenario)
-    run = preset("lgcd", scenario, space, text_VE.shape[1])
-    torch.manual_seed(0)
-    model = build(run.model, text_VE)
-    assert isinstance(model, LGCD)
-    read: list[Any] = []
+    read: dict[str, Any] = {}
 
     def load() -> None:
-        cases = load_cold_cases(store, scenario, "test")
-        negatives = load_negatives(store, scenario, cases, POOLS, scenario.candidates.seeds)
-        read.append((cases, negatives))
+        candidates = saved_candidates(store, scenario)
+        for part in ("valid", "test"):
+            cases = load_cold_cases(store, scenario, part)
+            seeds = scenario.candidates.seeds
+            read[part] = cases, negatives_of(candidates, scenario, cases, POOLS, seeds)
 
     reading = spent(load)
-    cases, negatives = read[0]
+    cases, negatives = read["test"]
 
-    def rank() -> None:
-        rank_cases(
-            model,
-            cases,
-            negatives,
-            space,
-            system="lgcd",
-            train_seed=0,
-            domains=scenario.domains,
-        )
+    def ranking(system: str) -> dict[str, Any]:
+        torch.manual_seed(0)
+        run = preset(system, scenario, space, text_VE.shape[1])
+        model = build(run.model, text_VE if system == "lgcd" else None)
 
-    rank()
+        def rank() -> None:
+            rank_cases(
+                model,
+                cases,
+                negatives,
+                space,
+                system=system,
+                train_seed=0,
+                domains=scenario.domains,
+            )
+
+        rank()
+        return vars(spent(rank))
+
     return {
         "users": len(cases.user_N),
+        "users_read": sum(len(cases.user_N) for cases, _ in read.values()),
         "sets": len(negatives) + 1,
         "reading": vars(reading),
-        "ranking": vars(spent(rank)),
+        "sasrec": ranking("sasrec"),
+        "lgcd": ranking("lgcd"),
         "peak_mb": peak_mb(),
     }
 

@@ -168,8 +168,9 @@ def _evaluation(options: argparse.Namespace) -> None:
             ("their model, their evaluator", peer, "theirs", peer[0]["users"], 1),
             ("their evaluator draws the candidates", peer, "drawing", peer[0]["users"], 1),
             ("their model, our evaluator", peer, "ours", peer[0]["users"], 2),
-            ("LGCD, our evaluator", own, "ranking", users, sets),
-            ("our evaluator reads the candidates", own, "reading", users, sets - 1),
+            ("our SASRec of that size, our evaluator", own, "sasrec", users, sets),
+            ("LGCD, our evaluator", own, "lgcd", users, sets),
+            ("our evaluator reads the candidates", own, "reading", own[0]["users_read"], sets - 1),
         ):
             cpu, wall = (_median(run[part][key] for run in runs) for key in ("cpu", "wall"))
             print(

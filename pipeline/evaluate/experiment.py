@@ -26,7 +26,13 @@ from pipeline.evaluate.significance import Bootstrap, intervals, paired_p_values
 from pipeline.outcome import Fact, Outcome
 from pipeline.report import Report, labelled, silent
 from pipeline.store import Store
-from pipeline.train.cases import ColdCases, item_space, load_cold_cases, load_negatives
+from pipeline.train.cases import (
+    ColdCases,
+    item_space,
+    load_cold_cases,
+    negatives_of,
+    saved_candidates,
+)
 from pipeline.train.experiments.definition import Experiment, Variant, located, variants_of
 from pipeline.train.experiments.registry import experiment
 from pipeline.train.systems import StoredRun, load_run, stored_system, train_run
@@ -65,7 +71,7 @@ def run_experiment(name: str, scenario: Scenario, store: Store, report: Report =
     chosen = experiment(name)
     base = stored_system(chosen.system, scenario, store)
     variants = variants_of(chosen, base, scenario)
-    exams = [_exam(part, scenario, store) for part in PARTS]
+    exams = _exams(scenario, store)
     ranks: list[pa.Table] = []
     costs: dict[str, Cost] = {}
     num_kept = 0
@@ -157,14 +163,17 @@ def _by_user(ranking: Ranking) -> np.ndarray:
     return np.stack([ranking.metric_SN(name).mean(axis=0) for name in METRICS], axis=1)
 
 
-def _exam(part: str, scenario: Scenario, store: Store) -> _Exam:
-    cases = load_cold_cases(store, scenario, part)
-    return _Exam(
-        cases=cases,
-        negatives=load_negatives(store, scenario, cases, (_POOL,), scenario.candidates.seeds),
-        space=item_space(store, scenario),
-        domains=scenario.domains,
-    )
+def _exams(scenario: Scenario, store: Store) -> list[_Exam]:
+    candidates, seeds = saved_candidates(store, scenario), scenario.candidates.seeds
+    return [
+        _Exam(
+            cases=cases,
+            negatives=negatives_of(candidates, scenario, cases, (_POOL,), seeds),
+            space=item_space(store, scenario),
+            domains=scenario.domains,
+        )
+        for cases in (load_cold_cases(store, scenario, part) for part in PARTS)
+    ]
 
 
 def _ranks(

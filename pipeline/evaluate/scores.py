@@ -16,7 +16,7 @@ from pipeline.evaluate.recommend import write_recommendations
 from pipeline.outcome import Fact, Outcome
 from pipeline.report import PROGRESS, Report, silent
 from pipeline.store import Store
-from pipeline.train.cases import item_space, load_cold_cases, load_negatives
+from pipeline.train.cases import item_space, load_cold_cases, negatives_of, saved_candidates
 from pipeline.train.systems import load_system, seeds_of, weights_folder
 from pipeline.train.weights import load_report
 
@@ -31,10 +31,11 @@ def score_system(system: str, scenario: Scenario, store: Store, report: Report =
     cases_of = {part: load_cold_cases(store, scenario, part) for part in ("valid", "test")}
     seeds = seeds_of(system, scenario, store)
     total = len(seeds) * sum(len(cases.label_N) for cases in cases_of.values())
+    candidates = saved_candidates(store, scenario)
     tables: list[pa.Table] = []
     done, started = 0, time.perf_counter()
     for part, cases in cases_of.items():
-        negatives = load_negatives(store, scenario, cases, POOLS, scenario.candidates.seeds)
+        negatives = negatives_of(candidates, scenario, cases, POOLS, scenario.candidates.seeds)
         for seed in seeds:
             model = load_system(system, scenario, store, seed)
             tables.append(

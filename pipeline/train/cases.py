@@ -60,16 +60,24 @@ def load_cold_cases(store: Store, scenario: Scenario, part: str) -> ColdCases:
     )
 
 
-def load_negatives(
-    store: Store, scenario: Scenario, cases: ColdCases, pools: Iterable[str], seeds: Iterable[int]
+def saved_candidates(store: Store, scenario: Scenario) -> pa.Table:
+    """Those of all parts, pools and seeds, schema CANDIDATES."""
+    return store.read_table(f"candidates/{scenario.name}")
+
+
+def negatives_of(
+    candidates: pa.Table,
+    scenario: Scenario,
+    cases: ColdCases,
+    pools: Iterable[str],
+    seeds: Iterable[int],
 ) -> dict[tuple[str, int], Tensor]:
     """Item ids [N, M] that compete with each user's label, by pool and candidate seed.
 
     0 where a user has fewer than others. ValueError where the saved candidates do not cover the
     cases.
     """
-    table = store.read_table(f"candidates/{scenario.name}")
-    table = table.filter(pc.equal(table["part"], cases.part))
+    table = candidates.filter(pc.equal(candidates["part"], cases.part))
     return {
         (pool, seed): _negatives(table, scenario, cases, pool, seed)
         for pool in pools

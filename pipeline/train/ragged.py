@@ -45,12 +45,16 @@ class Ragged:
         ends = self.bounds[rows + 1]
         lengths = np.minimum(ends - self.bounds[rows], max_length)
         length = max(int(lengths.max(initial=0)), 1)
+        if self._all_have(length):  # as most candidates: whole rows are copied at once
+            return torch.from_numpy(self.flat.reshape(len(self), length)[rows])
         position = ends[:, None] - length + np.arange(length)
-        if len(lengths) and lengths.min() == length:  # nothing to pad, as with most candidates
-            return torch.from_numpy(self.flat[position])
         inside = position >= (ends - lengths)[:, None]
         source = self.flat if len(self.flat) else np.zeros(1, dtype=np.int64)
         return torch.from_numpy(np.where(inside, source[np.maximum(position, 0)], 0))
+
+    def _all_have(self, length: int) -> bool:
+        """Whether every list is of this length; the first comparison rules most others out."""
+        return len(self.flat) == len(self) * length and bool((np.diff(self.bounds) == length).all())
 
 
 def ragged(lists: list[np.ndarray]) -> Ragged:

@@ -14,7 +14,7 @@ from models.metrics import candidate_ranks, ndcg
 from models.recommender import Counter, Recommender
 from pipeline.catalog import Scenario
 from pipeline.store import Store
-from pipeline.train.cases import load_cold_cases, load_negatives
+from pipeline.train.cases import load_cold_cases, negatives_of, saved_candidates
 
 _BATCH = 256
 
@@ -25,7 +25,8 @@ def validator(
     """A function that scores the model as it stands."""
     cases = load_cold_cases(store, scenario, "valid")
     seed = scenario.candidates.seeds[0]
-    negatives_NM = load_negatives(store, scenario, cases, ("target",), (seed,))["target", seed]
+    candidates = saved_candidates(store, scenario)
+    negatives_NM = negatives_of(candidates, scenario, cases, ("target",), (seed,))["target", seed]
 
     def score() -> float:
         ranks = []

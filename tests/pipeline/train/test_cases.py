@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from pipeline.columns import CANDIDATES
-from pipeline.train.cases import ColdCases, item_space, load_cold_cases, load_negatives
+from pipeline.train.cases import (
+    ColdCases,
+    item_space,
+    load_cold_cases,
+    negatives_of,
+    saved_candidates,
+)
 
 
 def test_the_item_space_counts_the_vocabulary_in_the_scenarios_order(world: Any) -> None:
@@ -78,12 +84,14 @@ def test_a_user_without_candidates_is_named(world: Any) -> None:
 
 def test_all_pools_and_seeds_are_what_each_is_alone(world: Any) -> None:
     cases = load_cold_cases(world.store, world.scenario, "test")
-    found = load_negatives(world.store, world.scenario, cases, ("target", "all"), (0, 1))
+    candidates = saved_candidates(world.store, world.scenario)
+    found = negatives_of(candidates, world.scenario, cases, ("target", "all"), (0, 1))
     assert list(found) == [("target", 0), ("target", 1), ("all", 0), ("all", 1)]
     for (pool, seed), negatives in found.items():
         assert negatives.tolist() == _negatives(world, cases, pool, seed).tolist()
 
 
 def _negatives(world: Any, cases: ColdCases, pool: str, seed: int) -> torch.Tensor:
-    found = load_negatives(world.store, world.scenario, cases, (pool,), (seed,))
+    candidates = saved_candidates(world.store, world.scenario)
+    found = negatives_of(candidates, world.scenario, cases, (pool,), (seed,))
     return found[pool, seed]

@@ -39,9 +39,18 @@ def test_long_lists_keep_their_newest_entries(lists: Ragged) -> None:
     assert lists.padded(np.array([3, 0]), 2).tolist() == [[5, 6], [2, 3]]
 
 
-def test_lists_of_one_length_are_padded_with_nothing(lists: Ragged) -> None:
-    assert lists.padded(np.array([3, 0]), 1).tolist() == [[6], [3]]
-    assert lists.padded(np.array([3, 3]), 9).tolist() == [[5, 6], [5, 6]]
+def test_lists_of_one_length_need_no_padding() -> None:
+    pairs = ragged([np.array([1, 2]), np.array([3, 4]), np.array([5, 6])])
+    for most in (2, 9):
+        assert pairs.padded(np.array([2, 0, 2]), most).tolist() == [[5, 6], [1, 2], [5, 6]]
+    assert pairs.padded(np.array([1]), 1).tolist() == [[4]]
+    assert pairs.padded(np.array([], dtype=np.int64), 2).shape == (0, 1)
+
+
+def test_lists_that_are_of_one_length_in_the_mean_alone_are_told_apart() -> None:
+    lists = ragged([np.array([1]), np.array([2, 3, 4]), np.array([5, 6])])
+    assert lists.padded(np.array([2]), 2).tolist() == [[5, 6]]
+    assert lists.padded(np.array([0, 2]), 2).tolist() == [[0, 1], [5, 6]]
 
 
 def test_a_batch_is_no_wider_than_its_longest_list(lists: Ragged) -> None:
