@@ -80,7 +80,8 @@ def _exam(part: str, scenario: Scenario, store: Store) -> Exam:
     label_NC1 = cases.label_N[:, None, None].expand(-1, len(negatives), 1)
     widest = max(own.shape[1] for own in negatives.values())
     padded = [
-        torch.nn.functional.pad(own, (0, widest - own.shape[1])) for own in negatives.values()
+        torch.nn.functional.pad(own.long(), (0, widest - own.shape[1]))
+        for own in negatives.values()
     ]
     return Exam(
         cases=cases, candidate_NCM=torch.cat([label_NC1, torch.stack(padded, dim=1)], dim=2)

@@ -35,7 +35,7 @@ _CACHED_SCORES = 1_000_000  # 4 MB
 Scorer = Recommender | Counter
 
 Negatives = dict[tuple[str, int], Tensor]
-"""Item ids [N, M], padded with 0, by pool and candidate seed."""
+"""Item ids [N, M], int32 or int64, padded with 0, by pool and candidate seed."""
 
 FULL = "full"
 RANKED_POOLS = (*POOLS, FULL)
@@ -82,7 +82,7 @@ def rank_cases(
     for some in target_scores(model, cases, space, batch_size=batch_size, device=device):
         for row_B, points_BV in _points(some, cases, space):
             for key, negatives_NM in negatives.items():
-                rival_BM = negatives_NM[row_B].to(points_BV.device)
+                rival_BM = negatives_NM[row_B].to(points_BV.device).long()
                 points[key][row_B] = _total(points_BV.gather(1, rival_BM))
             points[FULL, 0][row_B] = _total(points_BV) - 1  # the label ties with itself
     rivals = {key: _num_rivals(cases, space, one) for key, one in negatives.items()}
@@ -118,7 +118,8 @@ def _total(points_BM: Tensor) -> Tensor:
 def _num_rivals(cases: ColdCases, space: ItemSpace, negatives_NM: Tensor) -> Tensor:
     """How many negatives are items of each user's target domain, int64 [N]."""
     columns = [space.columns(domain) for domain in range(len(space.sizes))]
-    bounds_D2 = torch.tensor([(own.start, own.stop) for own in columns])
+    bounds = [(own.start, own.stop) for own in columns]
+    bounds_D2 = torch.tensor(bounds, dtype=negatives_NM.dtype)
     start_N1, stop_N1 = bounds_D2[cases.query.domain_B].split(1, dim=1)
     return ((negatives_NM >= start_N1) & (negatives_NM < stop_N1)).sum(dim=1)
 
@@ -166,7 +167,7 @@ def _check_negatives(cases: ColdCases, negatives: Negatives) -> None:
                 f"candidates of pool {pool!r}, seed {seed} have shape {tuple(negatives_NM.shape)}"
                 f" for {num_users} {cases.part} users; materialize the candidates again"
             )
-        own_N = (negatives_NM == cases.label_N[:, None]).any(1)
+        own_N = (negatives_NM == cases.label_N[:, None].to(negatives_NM.dtype)).any(1)
         _reject(own_N, cases.user_N, where, "the label is among its own negatives")
 
 

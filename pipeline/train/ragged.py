@@ -1,6 +1,7 @@
 """Lists of different lengths in two flat arrays, padded on demand."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,16 +11,16 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Ragged:
-    flat: np.ndarray  # int64, all lists joined
+    flat: np.ndarray  # all lists joined; int64, or as `of` was told
     bounds: np.ndarray  # int64, list i is flat[bounds[i] : bounds[i + 1]]
 
     @classmethod
-    def of(cls, column: pa.ChunkedArray) -> "Ragged":
+    def of(cls, column: pa.ChunkedArray, dtype: type[np.integer[Any]] = np.int64) -> "Ragged":
         """From an Arrow column of integer lists without nulls."""
         joined = column.combine_chunks()
         lengths = joined.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
         return cls(
-            flat=joined.flatten().to_numpy().astype(np.int64),
+            flat=joined.flatten().to_numpy().astype(dtype, copy=False),
             bounds=np.concatenate([[0], np.cumsum(lengths)]),
         )
 
@@ -49,7 +50,7 @@ class Ragged:
             return torch.from_numpy(self.flat.reshape(len(self), length)[rows])
         position = ends[:, None] - length + np.arange(length)
         inside = position >= (ends - lengths)[:, None]
-        source = self.flat if len(self.flat) else np.zeros(1, dtype=np.int64)
+        source = self.flat if len(self.flat) else np.zeros(1, dtype=self.flat.dtype)
         return torch.from_numpy(np.where(inside, source[np.maximum(position, 0)], 0))
 
     def _all_have(self, length: int) -> bool:

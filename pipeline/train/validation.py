@@ -26,7 +26,8 @@ def validator(
     cases = load_cold_cases(store, scenario, "valid")
     seed = scenario.candidates.seeds[0]
     candidates = saved_candidates(store, scenario)
-    negatives_NM = negatives_of(candidates, scenario, cases, ("target",), (seed,))["target", seed]
+    found = negatives_of(candidates, scenario, cases, ("target",), (seed,))
+    negatives_NM = found["target", seed].long()
 
     def score() -> float:
         ranks = []
