@@ -227,8 +227,8 @@ CASES = [
         name="the preset of a system",
         source=(
             "pipeline/train/presets/baselines.py",
-            "max_epochs=2 * training.max_epochs",
-            "max_epochs=3 * training.max_epochs",
+            "model=SASRecConfig(space=space, encoder",
+            "model=SASRecConfig(space=space, num_negatives=64, encoder",
         ),
         code="weights/sasrec[small] weights/sasrec[other]",
     ),

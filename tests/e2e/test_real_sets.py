@@ -52,7 +52,8 @@ EXPECTED: dict[str, Counts] = {
         ("kitchen", "items"): 27637,
         ("all", "interactions"): 37281 + 265817 + 99170 + 18133 + 15726,
     },
-    "food-kitchen-five-seeds": {("food", "items"): 8661, ("kitchen", "items"): 27637},
+    "food-kitchen-tuning": {("food", "items"): 8661, ("kitchen", "items"): 27637},
+    "food-kitchen-rivals": {("food", "items"): 8661, ("kitchen", "items"): 27637},
     "rock-rnb": {
         ("rock", "items"): 166,
         ("rock", "users"): 1474,

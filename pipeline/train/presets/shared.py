@@ -1,5 +1,7 @@
 """What the presets of all systems have in common."""
 
+from dataclasses import replace
+
 from models.batch import ItemSpace
 from models.blocks.transformer import EncoderConfig
 from pipeline.catalog import Scenario
@@ -18,6 +20,13 @@ def encoder_of(scenario: Scenario) -> EncoderConfig:
 def loop_of(scenario: Scenario) -> LoopConfig:
     training = scenario.training
     return LoopConfig(max_epochs=training.max_epochs, patience=training.patience)
+
+
+def fast_loop_of(scenario: Scenario) -> LoopConfig:
+    """Three times the learning rate, and averaged weights to make up for its noise: of the four
+    settings of experiments/tuning.py the best for most systems, on food-kitchen's validation users.
+    """
+    return replace(loop_of(scenario), learning_rate=3e-3, average_decay=0.999)
 
 
 def negatives_of(space: ItemSpace) -> int | None:
