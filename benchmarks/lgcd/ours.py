@@ -184,17 +184,16 @@ def evaluation(data: Path) -> dict[str, Any]:
     candidate seed, and the full domain. What is read is read once for both parts."""
     store, scenario, space = _opened(data)
     text_VE = load_item_text(store, scenario)
+    cases_of = {part: load_cold_cases(store, scenario, part) for part in ("valid", "test")}
     read: dict[str, Any] = {}
 
     def load() -> None:
-        candidates = saved_candidates(store, scenario)
-        for part in ("valid", "test"):
-            cases = load_cold_cases(store, scenario, part)
-            seeds = scenario.candidates.seeds
-            read[part] = cases, negatives_of(candidates, scenario, cases, POOLS, seeds)
+        candidates, seeds = saved_candidates(store, scenario), scenario.candidates.seeds
+        for part, cases in cases_of.items():
+            read[part] = negatives_of(candidates, scenario, cases, POOLS, seeds)
 
     reading = spent(load)
-    cases, negatives = read["test"]
+    cases, negatives = cases_of["test"], read["test"]
 
     def ranking(system: str) -> dict[str, Any]:
         torch.manual_seed(0)
@@ -217,7 +216,7 @@ def evaluation(data: Path) -> dict[str, Any]:
 
     return {
         "users": len(cases.user_N),
-        "users_read": sum(len(cases.user_N) for cases, _ in read.values()),
+        "users_read": sum(len(cases.user_N) for cases in cases_of.values()),
         "sets": len(negatives) + 1,
         "reading": vars(reading),
         "sasrec": ranking("sasrec"),
