@@ -97,7 +97,10 @@ def _points(
     some: DomainScores, cases: ColdCases, space: ItemSpace
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """A few users at a time, so that a CPU's cache holds what is read again and again: their
-    rows [B], and each item's points against the label, uint8 [B, V]; other domains' have none."""
+    rows [B], and each item's points against the label, uint8 [B, V]; other domains' have none.
+
+    The next few are written over these points.
+    """
     scores_BC, columns = some.scores_BC, space.columns(some.domain)
     size = max(len(scores_BC), 1)
     if scores_BC.device.type == "cpu":
