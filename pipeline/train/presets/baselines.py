@@ -159,10 +159,10 @@ def tricdr(scenario: Scenario, space: ItemSpace, text_width: int) -> SequentialR
 
 
 def unisrec(scenario: Scenario, space: ItemSpace, text_width: int) -> SequentialRun:
-    """The transductive form, from scratch on all training sequences mixed."""
+    """The transductive form, from scratch on all training sequences mixed; weights not averaged."""
     return SequentialRun(
         model=UniSRecConfig(space=space, text_width=text_width, encoder=encoder_of(scenario)),
-        loop=loop_of(scenario),
+        loop=replace(loop_of(scenario), learning_rate=3e-3),
         max_length=scenario.training.max_length,
     )
 
