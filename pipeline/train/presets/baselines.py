@@ -144,7 +144,7 @@ def c2dsr(scenario: Scenario, space: ItemSpace, text_width: int) -> SequentialRu
     """
     return SequentialRun(
         model=C2DSRConfig(space=space, encoder=encoder_of(scenario)),
-        loop=loop_of(scenario),
+        loop=fast_loop_of(scenario),
         max_length=scenario.training.max_length,
     )
 
