@@ -76,9 +76,11 @@ def sasrec(scenario: Scenario, space: ItemSpace, text_width: int) -> SequentialR
 
 
 def sasrec_bce(scenario: Scenario, space: ItemSpace, text_width: int) -> SequentialRun:
-    """With the loss of SASRec's paper, one negative for each label, which learns far slower."""
+    """With the loss of SASRec's paper, one negative for each label, which learns far slower; weights
+    not averaged."""
     run = sasrec(scenario, space, text_width)
-    return replace(run, model=replace(run.model, objective="bce"))
+    loop = replace(run.loop, average_decay=0.0)
+    return replace(run, model=replace(run.model, objective="bce"), loop=loop)
 
 
 def gru4rec(scenario: Scenario, space: ItemSpace, text_width: int) -> SequentialRun:
