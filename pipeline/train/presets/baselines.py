@@ -76,8 +76,7 @@ def sasrec(scenario: Scenario, space: ItemSpace, text_width: int) -> SequentialR
 
 
 def sasrec_bce(scenario: Scenario, space: ItemSpace, text_width: int) -> SequentialRun:
-    """With the loss of SASRec's paper, one negative for each label, which learns far slower; weights
-    not averaged."""
+    """With its paper's loss, one negative for each label, which learns far slower; no averages."""
     run = sasrec(scenario, space, text_width)
     loop = replace(run.loop, average_decay=0.0)
     return replace(run, model=replace(run.model, objective="bce"), loop=loop)
