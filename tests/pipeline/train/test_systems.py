@@ -47,7 +47,7 @@ def test_sasrec_is_trained_for_every_seed_and_kept(world: Any) -> None:
     again = train_system("sasrec", world.scenario, world.store)
     assert (again.facts["seeds_kept"], again.artifact) == (2, first.artifact)
     report = load_report(world.store, "weights/little/sasrec", 1)
-    assert report and len(report.curve) == 3  # the first was best; patience is 2
+    assert report and len(report.curve) == 2  # as many as the world allows
     assert not torch.equal(scores("sasrec", world, 0), scores("sasrec", world, 1))
     assert torch.equal(scores("sasrec", world, 0), scores("sasrec", world, 0))
 
