@@ -8,9 +8,7 @@ from pipeline.catalog.system_names import shown
 from pipeline.catalog.systems import EXPERIMENTS, TUNED, tuning_of
 from pipeline.evaluate.document import Block, Cell, Grid, Heading, Paragraph
 
-_CHOICE = (
-    "NDCG@10"  # of validation users, in the mean over target domains: what training selects by
-)
+_CHOICE = "NDCG@10"  # of validation users: what training selects by
 
 
 def tuning_blocks(tables: Mapping[str, pa.Table]) -> list[Block]:

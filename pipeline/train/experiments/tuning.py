@@ -1,8 +1,8 @@
 """The same search for every system that learns, ours and those to beat: one budget for all.
 
 Two learning rates, each with averaged weights and without; a preset that is none of the four comes
-first. Everything else is as the preset has it, so that no system is favoured by what its authors or
-we happen to know of it. Presets take the setting that is best on validation users.
+first. Everything else is as the preset has it. Presets take the setting that is best on validation
+users.
 """
 
 from dataclasses import replace
@@ -19,6 +19,7 @@ _AVERAGES = {"": 0.0, ", averaged weights": 0.999}
 
 
 def settings(run: Any, scenario: Scenario) -> dict[str, Run]:
+    """The four settings of any run that is trained in epochs."""
     return {
         f"learning rate {rate:g}{averaged}": replace(
             run, loop=replace(run.loop, learning_rate=rate, average_decay=decay)
