@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python -m benchmarks.lgcd.rates --data data --rate 0.01
 
-Budget, seed and validation users are the scenario's, food-kitchen-tuning, so that the figures stand
-beside those of its report. Weights stay in the store, below `weights/<scenario>/rates`: a second
-run, for one, trains nothing again.
+Budget, seeds and validation users are those of food-kitchen-tuning, so that the figures stand
+beside those of its report. Weights stay in the store, below `weights/food-kitchen-tuning/rates`:
+what is trained already is not trained again.
 """
 
 import argparse
@@ -16,46 +16,45 @@ from pipeline.catalog import Scenario, load_catalog
 from pipeline.catalog.system_names import shown
 from pipeline.catalog.systems import TUNED
 from pipeline.store import Store
-from pipeline.train.presets.runs import CountingRun
+from pipeline.train.experiments.definition import slugs
+from pipeline.train.experiments.tuning import settings_at
 from pipeline.train.systems import StoredRun, stored_system, train_run
 from pipeline.train.weights import load_report
 
-DECAYS = {"plain": 0.0, "averaged": 0.999}  # of averaged weights, as in the search
+SCENARIO = "food-kitchen-tuning"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path("data"))
-    parser.add_argument("--scenario", default="food-kitchen-tuning")
-    parser.add_argument("--systems", nargs="+", choices=TUNED, default=TUNED)
+    parser.add_argument("--systems", nargs="+", choices=TUNED)
     parser.add_argument("--rate", type=float, required=True)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    scenario = load_catalog(options.data / "catalog.toml").scenarios[options.scenario]
+    scenario = load_catalog(options.data / "catalog.toml").scenarios[SCENARIO]
     store = Store(options.data / "store")
-    print(f"| system, learning rate {options.rate:g} | plain | averaged weights |")
-    print("|---|---:|---:|")
-    for system in options.systems:
-        best = [_best(system, options.rate, decay, scenario, store) for decay in DECAYS]
-        print(f"| {shown(system)} | {' | '.join(best)} |", flush=True)
+    print("| system | setting | validation NDCG@10 |")
+    print("|---|---|---:|")
+    for system in options.systems or [one for one in TUNED if one in scenario.systems]:
+        for label, stored in _settings(system, options.rate, scenario, store).items():
+            train_run(stored, scenario, store)
+            print(f"| {shown(system)} | {label} | {_best(stored, store):.4f} |", flush=True)
 
 
-def _best(system: str, rate: float, decay: str, scenario: Scenario, store: Store) -> str:
-    """Validation NDCG@10 of the best epoch."""
-    stored = _run(system, rate, decay, scenario, store)
-    train_run(stored, scenario, store)
-    (seed,) = stored.seeds
-    report = load_report(store, stored.folder, seed)
-    assert report is not None
-    return f"{report.best_score:.4f}"
-
-
-def _run(system: str, rate: float, decay: str, scenario: Scenario, store: Store) -> StoredRun:
+def _settings(system: str, rate: float, scenario: Scenario, store: Store) -> dict[str, StoredRun]:
     base = stored_system(system, scenario, store)
-    assert not isinstance(base.run, CountingRun)  # those that were searched learn
-    loop = replace(base.run.loop, learning_rate=rate, average_decay=DECAYS[decay])
-    folder = f"weights/{scenario.name}/rates/{system}-{rate:g}-{decay}"
-    return replace(base, run=replace(base.run, loop=loop), folder=folder)
+    runs = settings_at([rate], base.run)
+    folder = f"weights/{scenario.name}/rates/{system}"
+    return {
+        label: replace(base, run=runs[label], folder=f"{folder}/{slug}")
+        for label, slug in slugs("rates", list(runs)).items()
+    }
+
+
+def _best(stored: StoredRun, store: Store) -> float:
+    """The score of the best epoch, the mean over seeds."""
+    reports = [load_report(store, stored.folder, seed) for seed in stored.seeds]
+    return sum(report.best_score for report in reports if report) / len(reports)
 
 
 if __name__ == "__main__":

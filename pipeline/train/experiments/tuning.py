@@ -5,6 +5,7 @@ first. Everything else is as the preset has it. Presets take the setting that is
 users.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,11 +21,16 @@ _AVERAGES = {"": 0.0, ", averaged weights": 0.999}
 
 def settings(run: Any, scenario: Scenario) -> dict[str, Run]:
     """The four settings of any run that is trained in epochs."""
+    return settings_at(_RATES, run)
+
+
+def settings_at(rates: Sequence[float], run: Any) -> dict[str, Run]:
+    """By label, each learning rate with averaged weights and without."""
     return {
         f"learning rate {rate:g}{averaged}": replace(
             run, loop=replace(run.loop, learning_rate=rate, average_decay=decay)
         )
-        for rate in _RATES
+        for rate in rates
         for averaged, decay in _AVERAGES.items()
     }
 
