@@ -53,6 +53,8 @@ EXPECTED: dict[str, Counts] = {
         ("all", "interactions"): 37281 + 265817 + 99170 + 18133 + 15726,
     },
     "food-kitchen-tuning": {("food", "items"): 8661, ("kitchen", "items"): 27637},
+    "food-kitchen-titles-tuning": {("food", "items"): 8661, ("kitchen", "items"): 27637},
+    "food-kitchen-sweeps": {("food", "items"): 8661, ("kitchen", "items"): 27637},
     "food-kitchen-rivals": {("food", "items"): 8661, ("kitchen", "items"): 27637},
     "food-kitchen-five-seeds": {("food", "items"): 8661, ("kitchen", "items"): 27637},
     "rock-rnb": {
