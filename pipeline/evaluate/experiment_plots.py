@@ -71,7 +71,10 @@ def _sweep(
         axis.set_title(literal(domain), loc="left", fontsize=10)
         axis.set_ylabel(_METRIC)
         axis.grid(alpha=0.3)
-        axis.legend(fontsize=7, frameon=False, loc="lower right")
+        # Above the panel: intervals fill all of it.
+        axis.legend(
+            fontsize=7, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(parts) * 2
+        )
     axes[-1].set_xlabel(literal(axis_title))
     return png(drawn)
 
