@@ -73,7 +73,11 @@ def _sweep(
         axis.grid(alpha=0.3)
         # Above the panel: intervals fill all of it.
         axis.legend(
-            fontsize=7, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=len(parts) * 2
+            fontsize=7,
+            frameon=False,
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            ncols=len(parts) * 2,
         )
     axes[-1].set_xlabel(literal(axis_title))
     return png(drawn)
