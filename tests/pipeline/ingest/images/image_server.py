@@ -4,8 +4,7 @@ import io
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 
 from PIL import Image
@@ -22,11 +21,15 @@ class Handler(BaseHTTPRequestHandler):
     server: "ImageServer"
 
     def do_GET(self) -> None:
-        with self.server.watched(self):
+        self.server.begin(self)
+        try:
             self.server.routes[self.path](self)
+        finally:
+            self.server.end(self)
 
     def send(self, body: bytes, status: int = 200, **headers: str) -> None:
         """Headers are given with "_" for "-"; those that are empty are left out."""
+        self.server.end(self)  # first: who has the answer may ask again before this returns
         known = {"Content_Type": "image/png", "Content_Length": str(len(body))}
         self.send_response(status)
         for name, value in (known | headers).items():
@@ -53,8 +56,8 @@ class ImageServer(LoopbackServer):
         self.hits: Counter[str] = Counter()
         self.starts: dict[str, list[float]] = defaultdict(list)  # by path, seconds
         self.headers: dict[str, dict[str, str]] = {}  # by path, of its last request
-        self.busiest: Counter[str] = Counter()  # most requests at once, by host, and to "all"
-        self._busy: Counter[str] = Counter()
+        self.busiest: Counter[str] = Counter()  # most unanswered at once, by host, and to "all"
+        self._busy: dict[Handler, str] = {}  # the host of each that has not begun to answer
         self._lock = threading.Lock()
 
     def serve(self, path: str, route: Route) -> str:
@@ -73,21 +76,19 @@ class ImageServer(LoopbackServer):
 
         return [self.serve(f"/{n}.png", route(picture(n))) for n in range(count)]
 
-    @contextmanager
-    def watched(self, handler: Handler) -> Iterator[None]:
-        hosts = (handler.headers["Host"].rpartition(":")[0], "all")
+    def begin(self, handler: Handler) -> None:
         with self._lock:
             self.hits[handler.path] += 1
             self.starts[handler.path].append(time.monotonic())
             self.headers[handler.path] = dict(handler.headers)
-            for host in hosts:
-                self._busy[host] += 1
-                self.busiest[host] = max(self.busiest[host], self._busy[host])
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._busy.subtract(hosts)
+            self._busy[handler] = handler.headers["Host"].rpartition(":")[0]
+            at_once = Counter(self._busy.values())
+            self.busiest |= at_once | Counter(all=at_once.total())
+
+    def end(self, handler: Handler) -> None:
+        """A second end of one request is none."""
+        with self._lock:
+            self._busy.pop(handler, None)
 
 
 def picture(shade: int, kind: str = "PNG", size: tuple[int, int] = (8, 8)) -> bytes:

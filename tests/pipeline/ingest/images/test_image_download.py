@@ -356,7 +356,7 @@ def test_two_starts_to_one_host_are_apart(server: ImageServer, download: Downloa
     urls = server.serve_pictures(4)
     download(*urls, per_host_delay_seconds=0.2)
     starts = sorted(start for some in server.starts.values() for start in some)
-    assert all(later - earlier > 0.15 for earlier, later in pairwise(starts))
+    assert all(later - earlier > 0.1 for earlier, later in pairwise(starts))
 
 
 def test_redirects_from_elsewhere_count_towards_a_hosts_share(download: Download) -> None:
