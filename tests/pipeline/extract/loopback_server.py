@@ -83,10 +83,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.busy += 1
             self.server.most_busy = max(self.server.busy, self.server.most_busy)
         try:
-            self._send(self.server.answer(asked))
+            answer = self.server.answer(asked)
         finally:
-            with self.server.lock:
+            with self.server.lock:  # before it is sent: who has it may ask again at once
                 self.server.busy -= 1
+        self._send(answer)
 
     def _send(self, answer: Answer) -> None:
         if answer is DROP:
