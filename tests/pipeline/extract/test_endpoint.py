@@ -229,7 +229,7 @@ def test_an_interrupt_ends_the_wait_and_cancels_what_is_in_flight() -> None:
         with interrupted_when_hanging(server, 4):
             engine.generate(TASK, requests(9))
         # Before the engine is closed the server's side sees all four connections end.
-        assert all(server.left.acquire(timeout=5) for _ in range(4))
+        assert all(server.left.acquire(timeout=15) for _ in range(4))
         assert server.paths().count("/v1/completions") == 4
 
 
@@ -240,10 +240,10 @@ def test_an_interrupt_while_tokens_are_counted_waits_for_nobody() -> None:
             engine.prepare(TASK, rows)
         assert not server.left.acquire(blocking=False)
         engine.close()
-        assert server.left.acquire(timeout=5)
+        assert server.left.acquire(timeout=15)
         counting = [each for each in threading.enumerate() if each.name.startswith("count-tokens")]
         for thread in filter(threading.Thread.is_alive, counting):
-            thread.join(timeout=5)
+            thread.join(timeout=15)
         assert not any(map(threading.Thread.is_alive, counting))
 
 
@@ -262,7 +262,7 @@ def test_closing_ends_what_another_thread_waits_for_and_may_be_repeated() -> Non
         server.hanging.acquire()
         engine.close()
         engine.close()
-        waiting.join(timeout=5)
+        waiting.join(timeout=15)
         assert len(failures) == 1
         with pytest.raises(RuntimeError, match="closed"):
             engine.generate(TASK, requests(1))
