@@ -83,11 +83,15 @@ def sasrec_bce(scenario: Scenario, space: ItemSpace, text_width: int) -> Sequent
 
 
 def gru4rec(scenario: Scenario, space: ItemSpace, text_width: int) -> SequentialRun:
-    """RecBole's sizes; next item at every position, sampled softmax within its domain."""
+    """RecBole's sizes; next item at every position, sampled softmax within its domain.
+
+    Ten times the usual learning rate: NDCG@10 0.262 on food-kitchen's validation users after eight
+    epochs, and 0.254 at the best of the common search.
+    """
     max_length = scenario.training.max_length
     return SequentialRun(
         model=GRU4RecConfig(space=space, max_length=max_length),
-        loop=fast_loop_of(scenario),
+        loop=replace(fast_loop_of(scenario), learning_rate=1e-2),
         max_length=max_length,
     )
 
@@ -114,10 +118,14 @@ def diffurec(scenario: Scenario, space: ItemSpace, text_width: int) -> Sequentia
 
 
 def sscdr(scenario: Scenario, space: ItemSpace, text_width: int) -> SequentialRun:
-    """Points move faster and in larger batches than encoders; no order, no positions."""
+    """Points move faster and in larger batches than encoders; no order, no positions.
+
+    NDCG@10 0.113 on food-kitchen's validation users after eight epochs; 0.103 with a learning rate
+    of 0.003, the best of the common search.
+    """
     return SequentialRun(
         model=SSCDRConfig(space=space),
-        loop=replace(loop_of(scenario), learning_rate=3e-3),
+        loop=replace(loop_of(scenario), learning_rate=1e-2),
         batch_size=512,
         max_length=scenario.training.max_length,
     )
