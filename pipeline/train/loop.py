@@ -149,25 +149,26 @@ def _train_epoch(
     step = 0
     for step, batch in enumerate(batches, start=1):
         terms = loss(to_device(batch, device))
-        _check_finite(terms, step)
+        term_T = torch.stack(list(terms.values()))
+        values = dict(zip(terms, term_T.tolist(), strict=True))  # a GPU is waited for but once
+        _check_finite(values, step)
         optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(terms.values())).sum().backward()
+        term_T.sum().backward()
         nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         optimizer.step()
         average.update()
-        for name, value in terms.items():
-            sums[name] = sums.get(name, 0.0) + float(value.detach())
+        for name, value in values.items():
+            sums[name] = sums.get(name, 0.0) + value
     if step == 0:
         raise ValueError("an epoch has no batch: the training set is empty")
     return {name: total / step for name, total in sums.items()}
 
 
-def _check_finite(terms: Losses, step: int) -> None:
-    for name, value in terms.items():
-        number = float(value.detach())
-        if not math.isfinite(number):
+def _check_finite(values: dict[str, float], step: int) -> None:
+    for name, value in values.items():
+        if not math.isfinite(value):
             raise FloatingPointError(
-                f"loss term {name!r} is {number} at step {step}: lower the learning rate or look "
+                f"loss term {name!r} is {value} at step {step}: lower the learning rate or look "
                 "for broken inputs"
             )
 
