@@ -172,7 +172,7 @@ def unisrec(scenario: Scenario, space: ItemSpace, text_width: int) -> Sequential
 
     Plain ones were better after the common search's eight epochs (NDCG@10 0.182 and 0.177 on
     food-kitchen's validation users), but their curve is so uneven that early stopping ends it too
-    soon: trained to the end one seed had 0.2694, and 0.2708 with averages.
+    soon: trained to the end two seeds had 0.2694 and 0.2623, with averages 0.2708 and 0.2699.
     """
     return SequentialRun(
         model=UniSRecConfig(space=space, text_width=text_width, encoder=encoder_of(scenario)),
