@@ -56,7 +56,6 @@ EXPECTED: dict[str, Counts] = {
     "food-kitchen-titles-tuning": {("food", "items"): 8661, ("kitchen", "items"): 27637},
     "food-kitchen-llmcdsr": {("food", "items"): 8661, ("kitchen", "items"): 27637},
     "food-kitchen-sweeps": {("food", "items"): 8661, ("kitchen", "items"): 27637},
-    "food-kitchen-rivals": {("food", "items"): 8661, ("kitchen", "items"): 27637},
     "food-kitchen-five-seeds": {("food", "items"): 8661, ("kitchen", "items"): 27637},
     "rock-rnb": {
         ("rock", "items"): 166,

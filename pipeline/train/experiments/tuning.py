@@ -2,7 +2,7 @@
 
 Two learning rates, each with averaged weights and without; a preset that is none of the four comes
 first. Everything else is as the preset has it. Presets take the setting that is best on validation
-users; those of GRU4Rec, SSCDR and UniSRec depart from it and say why.
+users; those of C2DSR, GRU4Rec, SSCDR and UniSRec depart from it and say why.
 """
 
 from collections.abc import Sequence
